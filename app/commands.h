@@ -1,0 +1,19 @@
+/* commands.h - the sub-commands of the one program
+ *
+ * Each gets its own arguments (argv[0] is the sub-command's name) and gives the exit status:
+ * 0 done, 1 the work failed, 2 wrong usage. Results go to stdout, everything else to stderr.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+enum { DESCRY_EXIT_DONE = 0, DESCRY_EXIT_FAILED = 1, DESCRY_EXIT_USAGE = 2 };
+
+int descry_command_devices (int argc, char **argv);
+
+G_END_DECLS

@@ -1,0 +1,76 @@
+/* main.c - the program: a window, or a sub-command without one
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#define G_LOG_DOMAIN "descry"
+
+#include "config.h"
+
+#include <locale.h>
+#include <string.h>
+
+#include <glib/gi18n.h>
+
+#include "app/commands.h"
+#ifdef DESCRY_WITH_UI
+#include "app/application.h"
+#endif
+
+static const struct
+{
+  const char *name;
+  int (*run) (int argc, char **argv);
+  const char *summary;
+} commands[] = {
+  { "devices", descry_command_devices, N_("What OpenCL offers, what was refused and why") },
+};
+
+static void
+print_help (void)
+{
+  guint i;
+
+  g_print (_("Usage: descry [IMAGE…]            open the window\n"
+             "       descry COMMAND [OPTION…]   work without a window\n\nCommands:\n"));
+  for (i = 0; i < G_N_ELEMENTS (commands); i++)
+    g_print ("  %-10s %s\n", commands[i].name, _(commands[i].summary));
+  g_print (_("\n`descry COMMAND --help` explains one. `descry --version` prints the version.\n"));
+}
+
+int
+main (int    argc,
+      char **argv)
+{
+  guint i;
+
+  setlocale (LC_ALL, "");
+  bindtextdomain (GETTEXT_PACKAGE, DESCRY_LOCALEDIR);
+  bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
+  textdomain (GETTEXT_PACKAGE);
+
+  if (argc > 1)
+    {
+      for (i = 0; i < G_N_ELEMENTS (commands); i++)
+        if (strcmp (argv[1], commands[i].name) == 0)
+          return commands[i].run (argc - 1, argv + 1);
+
+      if (strcmp (argv[1], "--version") == 0)
+        {
+          g_print ("Descry %s\n", DESCRY_VERSION);
+          return DESCRY_EXIT_DONE;
+        }
+      if (strcmp (argv[1], "--help") == 0 || strcmp (argv[1], "-h") == 0)
+        {
+          print_help ();
+          return DESCRY_EXIT_DONE;
+        }
+    }
+
+#ifdef DESCRY_WITH_UI
+  return descry_application_main (argc, argv);
+#else
+  print_help ();
+  return DESCRY_EXIT_USAGE;
+#endif
+}

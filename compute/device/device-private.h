@@ -1,0 +1,59 @@
+/* device-private.h - what the files of this room share
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#pragma once
+
+#include "compute/device/device.h"
+#include "compute/device/run.h"
+
+G_BEGIN_DECLS
+
+struct _DescryKernel
+{
+  cl_kernel kernel;
+  char     *name;
+  guint64   launches;
+  double    device_ms; /* only while profiling */
+};
+
+/* A buffer of the pool. */
+typedef struct
+{
+  cl_mem  buffer;
+  guint64 bytes;
+} DescryPoolBuffer;
+
+struct _DescryDevice
+{
+  DescryDeviceInfo *info;
+  DescryFamily      family;
+  cl_context        context;
+  cl_command_queue  queue;
+  gboolean          profiling;
+
+  GHashTable *programs; /* defines -> cl_program */
+  GHashTable *kernels; /* "name defines" -> DescryKernel */
+
+  GArray     *pool; /* of DescryPoolBuffer: unused, ready */
+  GHashTable *sizes; /* cl_mem -> guint64 *: bytes of every live buffer */
+
+  GPtrArray  *events; /* while profiling: pairs of cl_event, DescryKernel */
+
+  int         gemm_provider; /* DescryGemmProvider forced for this device */
+
+  DescryDeviceStats stats;
+};
+
+/* A buffer from the pool or the driver, and its way back. */
+cl_mem   descry_device_buffer_take (DescryDevice *device, guint64 bytes, GError **error);
+void     descry_device_buffer_give (DescryDevice *device, cl_mem buffer);
+void     descry_device_buffer_free (DescryDevice *device, cl_mem buffer);
+
+/* One cl* failure as a GError: the code decides between out of memory, lost device and the rest. */
+void     descry_cl_set_error (GError **error, cl_int code, const char *format, ...) G_GNUC_PRINTF (3, 4);
+
+void     descry_device_collect_events (DescryDevice *device);
+
+G_END_DECLS

@@ -1,0 +1,382 @@
+/* run.c - work on the device's queue
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#define G_LOG_DOMAIN "descry-run"
+
+#include "config.h"
+
+#include "compute/device/device-private.h"
+
+#include <string.h>
+
+#include "compute/memory.h"
+
+struct _DescryRun
+{
+  DescryDevice *device;
+  GCancellable *cancellable;
+  GError       *error; /* the first one */
+  GHashTable   *taken; /* cl_mem of this run's tensors */
+};
+
+DescryRun *
+descry_run_new (DescryDevice *device,
+                GCancellable *cancellable)
+{
+  DescryRun *run = g_new0 (DescryRun, 1);
+
+  run->device = device;
+  run->cancellable = cancellable != NULL ? g_object_ref (cancellable) : NULL;
+  run->taken = g_hash_table_new (NULL, NULL);
+
+  return run;
+}
+
+void
+descry_run_free (DescryRun *run)
+{
+  GHashTableIter iter;
+  gpointer buffer;
+
+  if (run == NULL)
+    return;
+
+  /* The queue is in order, so these may be used by the next run at once. */
+  g_hash_table_iter_init (&iter, run->taken);
+  while (g_hash_table_iter_next (&iter, &buffer, NULL))
+    descry_device_buffer_give (run->device, buffer);
+
+  g_clear_pointer (&run->taken, g_hash_table_unref);
+  g_clear_object (&run->cancellable);
+  g_clear_error (&run->error);
+  g_free (run);
+}
+
+DescryDevice *
+descry_run_device (DescryRun *run)
+{
+  return run->device;
+}
+
+gboolean
+descry_run_ok (DescryRun *run)
+{
+  if (run->error == NULL && run->cancellable != NULL)
+    g_cancellable_set_error_if_cancelled (run->cancellable, &run->error);
+
+  return run->error == NULL;
+}
+
+void
+descry_run_take (DescryRun *run,
+                 GError    *error)
+{
+  if (error == NULL)
+    return;
+  if (run->error == NULL)
+    run->error = error;
+  else
+    g_error_free (error);
+}
+
+void
+descry_run_fail (DescryRun   *run,
+                 DescryError  code,
+                 const char  *format,
+                 ...)
+{
+  va_list args;
+
+  va_start (args, format);
+  descry_run_take (run, g_error_new_valist (DESCRY_ERROR, code, format, args));
+  va_end (args);
+}
+
+DescryTensor
+descry_run_tensor (DescryRun   *run,
+                   DescryType   type,
+                   guint        n_dims,
+                   const guint *shape)
+{
+  DescryTensor tensor = { 0 };
+  GError *error = NULL;
+
+  if (run->error == NULL)
+    {
+      if (descry_tensor_alloc (run->device, &tensor, type, n_dims, shape, &error))
+        g_hash_table_add (run->taken, tensor.buffer);
+      else
+        descry_run_take (run, error);
+    }
+
+  return tensor;
+}
+
+DescryTensor
+descry_run_tensor2 (DescryRun *run,
+                    guint      rows,
+                    guint      cols)
+{
+  guint shape[] = { rows, cols };
+
+  return descry_run_tensor (run, DESCRY_F32, 2, shape);
+}
+
+DescryTensor
+descry_run_tensor3 (DescryRun *run,
+                    guint      height,
+                    guint      width,
+                    guint      channels)
+{
+  guint shape[] = { height, width, channels };
+
+  return descry_run_tensor (run, DESCRY_F32, 3, shape);
+}
+
+DescryTensor
+descry_run_tensor4 (DescryRun *run,
+                    guint      n,
+                    guint      height,
+                    guint      width,
+                    guint      channels)
+{
+  guint shape[] = { n, height, width, channels };
+
+  return descry_run_tensor (run, DESCRY_F32, 4, shape);
+}
+
+void
+descry_run_release (DescryRun    *run,
+                    DescryTensor *tensor)
+{
+  if (tensor->buffer != NULL && g_hash_table_remove (run->taken, tensor->buffer))
+    descry_device_buffer_give (run->device, tensor->buffer);
+  *tensor = (DescryTensor) { 0 };
+}
+
+/* Moves @count elements; rows with gaps go one rectangle at a time. */
+static void
+transfer (DescryRun   *run,
+          DescryTensor tensor,
+          guint8      *data,
+          gsize        count,
+          gboolean     up)
+{
+  gsize size = descry_type_size (tensor.type);
+  gsize cols = descry_tensor_cols (tensor), rows = descry_tensor_rows (tensor);
+  gsize origin[3] = { tensor.offset * size, 0, 0 }, zero[3] = { 0, 0, 0 };
+  gsize region[3] = { cols * size, rows, 1 };
+  cl_int code;
+
+  if (!descry_run_ok (run) || tensor.buffer == NULL)
+    return;
+  if (count != cols * rows)
+    {
+      descry_run_fail (run, DESCRY_ERROR_SHAPE, "%s: the tensor has %" G_GSIZE_FORMAT " elements, the host has %" G_GSIZE_FORMAT,
+                       up ? "write" : "read", cols * rows, count);
+      return;
+    }
+
+  if (tensor.pitch == cols || rows == 1)
+    code = up ? clEnqueueWriteBuffer (run->device->queue, tensor.buffer, CL_TRUE, origin[0], count * size, data, 0, NULL, NULL)
+              : clEnqueueReadBuffer (run->device->queue, tensor.buffer, CL_TRUE, origin[0], count * size, data, 0, NULL, NULL);
+  else
+    {
+      /* A rectangle's x origin must stay inside its row. */
+      origin[1] = origin[0] / (tensor.pitch * size);
+      origin[0] = origin[0] % (tensor.pitch * size);
+      code = up ? clEnqueueWriteBufferRect (run->device->queue, tensor.buffer, CL_TRUE, origin, zero, region, tensor.pitch * size, 0, cols * size, 0, data, 0, NULL, NULL)
+                : clEnqueueReadBufferRect (run->device->queue, tensor.buffer, CL_TRUE, origin, zero, region, tensor.pitch * size, 0, cols * size, 0, data, 0, NULL, NULL);
+    }
+
+  run->device->stats.submissions++;
+  if (code != CL_SUCCESS)
+    {
+      GError *error = NULL;
+
+      descry_cl_set_error (&error, code, "Moving %" G_GSIZE_FORMAT " bytes %s %s", count * size, up ? "to" : "from", run->device->info->name);
+      descry_run_take (run, error);
+    }
+  else if (up)
+    run->device->stats.bytes_up += count * size;
+  else
+    run->device->stats.bytes_down += count * size;
+}
+
+void
+descry_run_write (DescryRun    *run,
+                  DescryTensor  tensor,
+                  gconstpointer data,
+                  gsize         count)
+{
+  transfer (run, tensor, (guint8 *) data, count, TRUE);
+}
+
+void
+descry_run_read (DescryRun   *run,
+                 DescryTensor tensor,
+                 gpointer     data,
+                 gsize        count)
+{
+  transfer (run, tensor, data, count, FALSE);
+}
+
+DescryKernel *
+descry_run_kernel (DescryRun  *run,
+                   const char *name,
+                   const char *defines)
+{
+  GError *error = NULL;
+  DescryKernel *kernel;
+
+  if (!descry_run_ok (run))
+    return NULL;
+
+  kernel = descry_device_kernel (run->device, name, defines, &error);
+  if (kernel == NULL)
+    descry_run_take (run, error);
+
+  return kernel;
+}
+
+void
+descry_run_launch (DescryRun       *run,
+                   DescryKernel    *kernel,
+                   guint            dims,
+                   const gsize     *global,
+                   const gsize     *local,
+                   const DescryArg *args,
+                   guint            n_args)
+{
+  gsize rounded[3] = { 1, 1, 1 };
+  cl_event event = NULL;
+  cl_int code = CL_SUCCESS;
+  guint index = 0, i;
+
+  if (kernel == NULL || !descry_run_ok (run))
+    return;
+
+  for (i = 0; i < n_args && code == CL_SUCCESS; i++)
+    switch (args[i].kind)
+      {
+      case DESCRY_ARG_TENSOR:
+        {
+          cl_uint at = args[i].tensor.offset;
+
+          code = clSetKernelArg (kernel->kernel, index++, sizeof (cl_mem), &args[i].tensor.buffer);
+          if (code == CL_SUCCESS)
+            code = clSetKernelArg (kernel->kernel, index++, sizeof at, &at);
+        }
+        break;
+      case DESCRY_ARG_BUFFER:
+        code = clSetKernelArg (kernel->kernel, index++, sizeof (cl_mem), &args[i].buffer);
+        break;
+      case DESCRY_ARG_LOCAL:
+        code = clSetKernelArg (kernel->kernel, index++, args[i].value.bytes, NULL);
+        break;
+      default:
+        code = clSetKernelArg (kernel->kernel, index++, 4, &args[i].value);
+      }
+
+  for (i = 0; i < dims; i++)
+    rounded[i] = (global[i] + local[i] - 1) / local[i] * local[i];
+  if (rounded[0] == 0 || rounded[1] == 0 || rounded[2] == 0)
+    return;
+
+  if (code == CL_SUCCESS)
+    code = clEnqueueNDRangeKernel (run->device->queue, kernel->kernel, dims, NULL, rounded, local, 0, NULL, run->device->profiling ? &event : NULL);
+  if (code != CL_SUCCESS)
+    {
+      GError *error = NULL;
+
+      descry_cl_set_error (&error, code, "%s on %s, argument %u, %" G_GSIZE_FORMAT "×%" G_GSIZE_FORMAT "×%" G_GSIZE_FORMAT " items",
+                           kernel->name, run->device->info->name, index, rounded[0], rounded[1], rounded[2]);
+      descry_run_take (run, error);
+      return;
+    }
+
+  kernel->launches++;
+  run->device->stats.launches++;
+  if (event != NULL)
+    {
+      g_ptr_array_add (run->device->events, event);
+      g_ptr_array_add (run->device->events, kernel);
+    }
+}
+
+void
+descry_run_native (DescryRun       *run,
+                   DescryNativeFunc func,
+                   gconstpointer    data,
+                   gsize            size,
+                   const cl_mem    *buffers,
+                   const gsize     *places,
+                   guint            n_buffers)
+{
+  g_autofree guint8 *copy = NULL;
+  const void *slots[16];
+  cl_int code;
+  guint i;
+
+  g_return_if_fail (n_buffers <= G_N_ELEMENTS (slots));
+
+  if (!descry_run_ok (run))
+    return;
+  if (!run->device->info->native_kernels)
+    {
+      descry_run_fail (run, DESCRY_ERROR_FAILED, "%s runs no native kernels", run->device->info->name);
+      return;
+    }
+
+  copy = g_memdup2 (data, size);
+  for (i = 0; i < n_buffers; i++)
+    {
+      memcpy (copy + places[i], &buffers[i], sizeof (cl_mem));
+      slots[i] = copy + places[i];
+    }
+
+  code = clEnqueueNativeKernel (run->device->queue, (void (CL_CALLBACK *) (void *)) func, copy, size, n_buffers, buffers, slots, 0, NULL, NULL);
+  if (code != CL_SUCCESS)
+    {
+      GError *error = NULL;
+
+      descry_cl_set_error (&error, code, "A native kernel on %s", run->device->info->name);
+      descry_run_take (run, error);
+      return;
+    }
+  run->device->stats.native_launches++;
+}
+
+void
+descry_run_flush (DescryRun *run)
+{
+  if (descry_run_ok (run))
+    clFlush (run->device->queue);
+}
+
+gboolean
+descry_run_finish (DescryRun  *run,
+                   GError    **error)
+{
+  cl_int code = clFinish (run->device->queue);
+
+  run->device->stats.submissions++;
+  descry_device_collect_events (run->device);
+
+  if (code != CL_SUCCESS)
+    {
+      GError *failure = NULL;
+
+      descry_cl_set_error (&failure, code, "Waiting for %s", run->device->info->name);
+      descry_run_take (run, failure);
+    }
+
+  if (descry_run_ok (run))
+    return TRUE;
+
+  if (error != NULL)
+    *error = g_error_copy (run->error);
+  return FALSE;
+}

@@ -1,0 +1,44 @@
+/* prologue.cl - first part of every program
+ *
+ * The device adds: DESCRY_CPU (1 in the cpu family, 0 in the gpu family).
+ *
+ * Shared kernels (`*.any.cl`) take a count per item, `chunk`: the cpu family gives each item thousands
+ * of neighbours, the gpu family one.
+ *
+ * Numbers of descry_activate() are those of DescryActivation in compute/ops/gemm.h.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#define ACT_NONE 0
+#define ACT_RELU 1
+#define ACT_RELU6 2
+#define ACT_LEAKY 3
+#define ACT_GELU 4
+#define ACT_QUICK_GELU 5
+#define ACT_SILU 6
+#define ACT_SIGMOID 7
+#define ACT_TANH 8
+#define ACT_HARD_SWISH 9
+#define ACT_HARD_SIGMOID 10
+
+#define DESCRY_SIXTH 0.16662598f /* the compact bundle's constants are rounded to half */
+
+inline float
+descry_activate (float x, uint act)
+{
+  switch (act)
+    {
+    case ACT_RELU: return fmax (x, 0.0f);
+    case ACT_RELU6: return clamp (x, 0.0f, 6.0f);
+    case ACT_LEAKY: return x > 0.0f ? x : 0.1f * x;
+    case ACT_GELU: return 0.5f * x * (1.0f + erf (x * 0.70710678118654752f));
+    case ACT_QUICK_GELU: return x / (1.0f + exp (-1.702f * x));
+    case ACT_SILU: return x / (1.0f + exp (-x));
+    case ACT_SIGMOID: return 1.0f / (1.0f + exp (-x));
+    case ACT_TANH: return tanh (x);
+    case ACT_HARD_SWISH: return x * clamp (x + 3.0f, 0.0f, 6.0f) * DESCRY_SIXTH;
+    case ACT_HARD_SIGMOID: return clamp (x + 3.0f, 0.0f, 6.0f) * DESCRY_SIXTH;
+    default: return x;
+    }
+}

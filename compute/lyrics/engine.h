@@ -1,0 +1,110 @@
+/* engine.h - the one thread that owns the device, seen from outside
+ *
+ * An abstract object: the local engine runs networks; the tests' recorded engine replays. All
+ * signals and callbacks arrive in the main context of the thread that made the engine. Nothing
+ * here waits.
+ *
+ * Signals:
+ *   "stage"   (const char *stage, double fraction, const char *detail): stage is one of
+ *             "device", "kernels", "load", "tagger", "detector", "segmenter", "encoder", "connector",
+ *             "prompt", "answer", "ready", "failed"; fraction 0..1 or -1 if unknown; detail may be NULL
+ *   "scene"   (DescryScene *scene): a new snapshot of the picture being looked at
+ *   "text"    (const char *text): a piece of the running answer, whole characters
+ *   "changed" (): descry_engine_status() has changed
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#pragma once
+
+#include "compute/lyrics/bundle.h"
+#include "compute/lyrics/conversation.h"
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  gboolean ready; /* device open and bundle read */
+  char    *device; /* "PoCL: AMD EPYC", or NULL */
+  char    *device_error; /* why there is none, or NULL */
+  char    *bundle;
+  struct { gboolean usable; char *title; char *reason; } slots[DESCRY_N_SLOTS];
+  gboolean promptable_segmenter; /* FALSE: + and - points are disabled */
+} DescryEngineStatus;
+
+DescryEngineStatus *descry_engine_status_copy (const DescryEngineStatus *status);
+void                descry_engine_status_free (DescryEngineStatus *status);
+
+typedef struct
+{
+  guint   max_tokens; /* 0: 256 */
+  float   temperature; /* 0: greedy */
+  guint64 seed;
+  float   threshold; /* objects below it are not told to the model */
+  gboolean no_connector;
+} DescryAskOptions;
+
+#define DESCRY_TYPE_ENGINE (descry_engine_get_type ())
+G_DECLARE_DERIVABLE_TYPE (DescryEngine, descry_engine, DESCRY, ENGINE, GObject)
+
+typedef enum { DESCRY_JOB_ANALYZE, DESCRY_JOB_SEGMENT, DESCRY_JOB_MASK, DESCRY_JOB_ASK } DescryJobKind;
+
+/* What an implementation gets; owned by the base class, freed when the task has returned. */
+typedef struct
+{
+  DescryJobKind kind;
+  GTask        *task;
+  DescryImage  *image;
+  DescryScene  *scene;
+  DescryBox     box;
+  guint         object;
+  char         *question;
+  GArray       *chips;
+  GPtrArray    *history; /* of DescryTurn */
+  DescryAskOptions options;
+} DescryJob;
+
+void descry_job_free (DescryJob *job);
+
+struct _DescryEngineClass
+{
+  GObjectClass parent_class;
+
+  /* Takes @job. Must return through @job->task exactly once: a DescryScene (analyze, segment, mask) or a
+   * DescryTurn (ask), with its unref as destroy function. Any thread may return it. */
+  void (*start) (DescryEngine *self, DescryJob *job);
+};
+
+/* For implementations; any thread. */
+void descry_engine_emit_stage  (DescryEngine *self, const char *stage, double fraction, const char *detail);
+void descry_engine_emit_scene  (DescryEngine *self, DescryScene *scene);
+void descry_engine_emit_text   (DescryEngine *self, const char *text);
+void descry_engine_set_status  (DescryEngine *self, DescryEngineStatus *status); /* takes it */
+
+/* A copy of the newest status. (transfer full) */
+DescryEngineStatus *descry_engine_status (DescryEngine *self);
+
+/* The refiner: tags, boxes and names first, proposals and masks later; each step is a "scene" signal;
+ * finishes with the complete scene. A new analysis cancels the running one. */
+void         descry_engine_analyze_async  (DescryEngine *self, DescryImage *image, const char *file, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+DescryScene *descry_engine_analyze_finish (DescryEngine *self, GAsyncResult *result, GError **error);
+
+/* A new object from a box (drag) or from a crop round a point (click; box with x0 == x1). Jumps the queue. */
+void         descry_engine_segment_async  (DescryEngine *self, DescryImage *image, DescryScene *scene, DescryBox box, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+DescryScene *descry_engine_segment_finish (DescryEngine *self, GAsyncResult *result, GError **error);
+
+/* The mask of one object now, before the others. */
+void         descry_engine_mask_async     (DescryEngine *self, DescryImage *image, DescryScene *scene, guint object, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+DescryScene *descry_engine_mask_finish    (DescryEngine *self, GAsyncResult *result, GError **error);
+
+/* An answer about @scene (or about nothing, if NULL), after the turns of @history. Streams by "text". */
+void         descry_engine_ask_async      (DescryEngine *self, DescryImage *image, DescryScene *scene, GPtrArray *history, const char *question,
+                                           const guint *chips, guint n_chips, const DescryAskOptions *options,
+                                           GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+DescryTurn  *descry_engine_ask_finish     (DescryEngine *self, GAsyncResult *result, GError **error);
+
+/* The engine that runs networks, on a thread of its own. Returns at once; opening the device and the bundle is
+ * its first job. @device: selector or NULL. */
+DescryEngine *descry_local_engine_new (const char *bundle, const char *device);
+
+G_END_DECLS

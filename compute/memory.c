@@ -1,0 +1,86 @@
+/* memory.c - input-sized memory, with a hook that makes it fail
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#include "config.h"
+
+#include "compute/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE 4096
+
+static gint fail_at; /* 0: never; else the call that fails */
+static gint calls;
+static gint live;
+
+static gboolean
+must_fail (void)
+{
+  gint call = g_atomic_int_add (&calls, 1) + 1;
+  gint wanted = g_atomic_int_get (&fail_at);
+
+  return wanted > 0 && call == wanted;
+}
+
+gpointer
+descry_try_alloc (gsize count,
+                  gsize size)
+{
+  gpointer memory;
+
+  if (must_fail ())
+    return NULL;
+
+  memory = calloc (MAX (count, 1), MAX (size, 1));
+  if (memory != NULL)
+    g_atomic_int_inc (&live);
+
+  return memory;
+}
+
+gpointer
+descry_try_alloc_pages (gsize bytes)
+{
+  gpointer memory = NULL;
+
+  if (must_fail () || bytes > G_MAXSSIZE - PAGE)
+    return NULL;
+
+  if (posix_memalign (&memory, PAGE, MAX ((bytes + PAGE - 1) / PAGE, 1) * PAGE) != 0)
+    return NULL;
+
+  g_atomic_int_inc (&live);
+  return memory;
+}
+
+void
+descry_free (gpointer memory)
+{
+  if (memory == NULL)
+    return;
+
+  g_atomic_int_add (&live, -1);
+  free (memory);
+}
+
+void
+descry_memory_fail_at (guint nth)
+{
+  g_atomic_int_set (&calls, 0);
+  g_atomic_int_set (&fail_at, (gint) nth);
+}
+
+guint
+descry_memory_live (void)
+{
+  return (guint) g_atomic_int_get (&live);
+}
+
+guint
+descry_memory_calls (void)
+{
+  return (guint) g_atomic_int_get (&calls);
+}

@@ -1,0 +1,32 @@
+/* memory.h - input-sized memory, with a hook that makes it fail
+ *
+ * GLib's allocator ends the process when memory is out, so everything whose size comes from
+ * a file or a picture is allocated here and may be %NULL. Tests make the N-th call fail.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+/* Zeroed memory for @count elements of @size bytes; %NULL if memory is out or the product
+ * overflows. Free with descry_free(). */
+gpointer descry_try_alloc (gsize count,
+                           gsize size);
+
+/* The same, aligned to a page (4096 bytes), not zeroed. Free with descry_free(). */
+gpointer descry_try_alloc_pages (gsize bytes);
+
+void     descry_free      (gpointer memory);
+
+/* Tests only: the @nth call from now fails (1 is the next); 0 switches failing off. */
+void     descry_memory_fail_at (guint nth);
+
+/* Tests only: allocations alive now, and calls since the last descry_memory_fail_at(). */
+guint    descry_memory_live  (void);
+guint    descry_memory_calls (void);
+
+G_END_DECLS

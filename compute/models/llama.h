@@ -1,0 +1,57 @@
+/* llama.h - LLaMA-family language models from GGUF
+ *
+ * llama, mistral (as llama), qwen2, qwen3, smollm3: dimensions and variations from metadata. A
+ * session is a KV cache with the ids that are in it; asking again reuses the common prefix.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#pragma once
+
+#include "compute/device/run.h"
+#include "compute/files/gguf.h"
+
+G_BEGIN_DECLS
+
+typedef struct _DescryLlama DescryLlama;
+typedef struct _DescryLlamaSession DescryLlamaSession;
+
+typedef void (*DescryProgressFunc) (double fraction, gpointer data);
+
+DescryLlama *descry_llama_new  (DescryDevice *device, DescryGguf *gguf, GCancellable *cancellable,
+                                DescryProgressFunc progress, gpointer data, GError **error);
+void         descry_llama_free (DescryLlama *model);
+guint        descry_llama_width (DescryLlama *model);
+guint        descry_llama_vocabulary (DescryLlama *model);
+guint        descry_llama_context (DescryLlama *model); /* positions the model was trained for */
+
+/* Token embeddings' mean (f32 [width]) and deviation, for the connector's soft tokens. */
+gboolean     descry_llama_embedding_moments (DescryLlama *model, float *mean, float *deviation, GError **error);
+
+DescryLlamaSession *descry_llama_session_new  (DescryLlama *model, guint context, GError **error);
+void                descry_llama_session_free (DescryLlamaSession *session);
+void                descry_llama_session_clear (DescryLlamaSession *session);
+
+/**
+ * descry_llama_prompt:
+ * @ids: the whole prompt; -1 marks the place of a soft token
+ * @soft: (nullable): f32 [number of -1s, width], rows in order
+ * @progress: of the prefill
+ *
+ * Keeps the longest common prefix with what is cached (soft rows count as equal if their bytes are),
+ * computes the rest and leaves the logits of the last position for descry_llama_next().
+ */
+gboolean descry_llama_prompt (DescryLlamaSession *session, const gint32 *ids, guint n, const float *soft,
+                              GCancellable *cancellable, DescryProgressFunc progress, gpointer data, GError **error);
+
+/* Picks the next token from the last logits (temperature 0: greedy, on the device), then computes the logits
+ * after it. -1 on error. */
+gint32   descry_llama_next (DescryLlamaSession *session, float temperature, guint64 *seed, GCancellable *cancellable, GError **error);
+
+/* All logits of a prompt, f32 [n, vocabulary], for parity checks; starts from an empty cache. */
+gboolean descry_llama_logits (DescryLlamaSession *session, const gint32 *ids, guint n, const float *soft, float *logits, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DescryLlama, descry_llama_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DescryLlamaSession, descry_llama_session_free)
+
+G_END_DECLS

@@ -1,0 +1,36 @@
+/* attention.h - rotary positions, KV cache, streaming attention
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#pragma once
+
+#include "compute/device/run.h"
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  guint        heads;
+  guint        kv_heads; /* divides heads (GQA) */
+  guint        head_dim;
+  float        scale; /* 0: 1 / sqrt (head_dim) */
+  gboolean     causal; /* query row i sees key rows <= i + past */
+  guint        past; /* key rows before the first query's own */
+  DescryTensor bias; /* f32 [1 or heads, q, kv] added to the scaled scores, or buffer NULL */
+} DescryAttention;
+
+/* out[q, heads*dim] = softmax (Q K^T * scale + bias) V, without a stored score matrix.
+ * @q f32 [q, heads*dim]; @k, @v f32 or f16 [kv, kv_heads*dim]; pitches are honoured. */
+void op_attention (DescryRun *run, DescryTensor out, DescryTensor q, DescryTensor k, DescryTensor v, const DescryAttention *p);
+
+typedef enum { DESCRY_ROPE_PAIRS /* (2i, 2i+1): GGUF llama */, DESCRY_ROPE_HALVES /* (i, i + d/2): qwen, HF */ } DescryRopeKind;
+
+/* Rotates x [rows, heads*head_dim] in place; row r has position first + r. @freqs f32 [rope_dim/2]:
+ * angle per position of each pair. Dimensions from rope_dim on stay. */
+void op_rope (DescryRun *run, DescryTensor x, guint heads, guint head_dim, guint rope_dim, DescryTensor freqs, guint first, DescryRopeKind kind);
+
+/* cache[first + r] = x[r], converted to the cache's type. */
+void op_cache_write (DescryRun *run, DescryTensor cache, DescryTensor x, guint first);
+
+G_END_DECLS

@@ -1,0 +1,44 @@
+/* conv.h - convolutions on [n, height, width, channels] tensors
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#pragma once
+
+#include "compute/ops/gemm.h"
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  guint    kernel;   /* 1, 3 or 5; square */
+  guint    stride;
+  guint    dilation; /* 0 is read as 1 */
+  guint    pad_top, pad_left, pad_bottom, pad_right; /* zeros */
+  gboolean depthwise; /* one filter a channel, multiplier 1 */
+} DescryConvShape;
+
+/* TensorFlow's SAME: total = max ((ceil (n/s) - 1) s + k - n, 0), the smaller half first. */
+void descry_conv_same (DescryConvShape *shape, guint height, guint width);
+
+typedef struct _DescryConv DescryConv;
+
+/**
+ * descry_conv_new:
+ * @weights: f32 [out, in, kernel, kernel] (OIHW); depthwise [channels, 1, kernel, kernel]
+ * @bias: (nullable): f32 [out]
+ *
+ * Packs for the device. The padding may be changed per call through @shape of op_conv().
+ */
+DescryConv *descry_conv_new  (DescryDevice *device, const char *name, guint out, guint in, const DescryConvShape *shape,
+                              const float *weights, const float *bias, GError **error);
+void        descry_conv_free (DescryConv *conv);
+
+/* y [n, oh, ow, out] = act (conv (x) + bias) + residual (if residual.buffer). @y may be a slice of the
+ * channels of a wider tensor (pitch), so concatenation costs nothing; so may @x. */
+void op_conv (DescryRun *run, DescryTensor y, DescryTensor x, const DescryConv *conv, const DescryConvShape *shape,
+              DescryActivation act, DescryTensor residual);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DescryConv, descry_conv_free)
+
+G_END_DECLS

@@ -1,0 +1,85 @@
+/* gemm.h - matrix products with weights, their packing, and the fused epilogue
+ *
+ * C[m,n] = epilogue (A[m,k] . W[n,k]^T). M = 1 goes to quantized GEMV kernels, larger M to a
+ * GEMM provider (own kernel, CLBlast); both sit behind one function.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#pragma once
+
+#include "compute/device/run.h"
+#include "compute/files/quant.h"
+
+G_BEGIN_DECLS
+
+typedef enum
+{
+  DESCRY_ACT_NONE,
+  DESCRY_ACT_RELU,
+  DESCRY_ACT_RELU6,
+  DESCRY_ACT_LEAKY,      /* slope 0.1 */
+  DESCRY_ACT_GELU,       /* erf form */
+  DESCRY_ACT_QUICK_GELU, /* x sigmoid (1.702 x) */
+  DESCRY_ACT_SILU,
+  DESCRY_ACT_SIGMOID,
+  DESCRY_ACT_TANH,
+  DESCRY_ACT_HARD_SWISH,  /* x relu6 (x + 3) * 0.16662598: the compact bundle's rounded sixth */
+  DESCRY_ACT_HARD_SIGMOID /* relu6 (x + 3) * 0.16662598 */
+} DescryActivation;
+
+/* y = act (x . w + bias) * scale + residual; zero-initialised means the plain product
+ * (scale 0 is read as 1). */
+typedef struct
+{
+  DescryActivation act;
+  float            scale;
+  DescryTensor     bias;     /* f32 [n], or buffer NULL */
+  DescryTensor     residual; /* f32 [m, n], or buffer NULL; may be the output itself */
+} DescryEpilogue;
+
+typedef struct _DescryWeight DescryWeight;
+
+/**
+ * descry_weight_new:
+ * @name: of the tensor, for messages
+ * @type: GGML type of @data
+ * @n: rows (outputs)
+ * @k: columns (inputs), a multiple of the type's block
+ * @data: n rows as they lie in a GGUF file
+ *
+ * Packs a linear layer's weight for the device. A type without its own kernel is repacked to
+ * Q8_0. Scales are checked finite.
+ *
+ * Returns: (transfer full): free with descry_weight_free()
+ */
+DescryWeight *descry_weight_new  (DescryDevice   *device,
+                                  const char     *name,
+                                  DescryGgmlType  type,
+                                  guint           n,
+                                  guint           k,
+                                  gconstpointer   data,
+                                  GError        **error);
+void          descry_weight_free (DescryWeight   *weight);
+guint         descry_weight_rows (const DescryWeight *weight);
+guint         descry_weight_cols (const DescryWeight *weight);
+gsize         descry_weight_bytes (const DescryWeight *weight); /* on the device */
+
+/* @a f32 [m,k], @c f32 [m,n]; pitches are honoured; @epilogue may be %NULL. */
+void op_gemm (DescryRun            *run,
+              DescryTensor          c,
+              DescryTensor          a,
+              const DescryWeight   *w,
+              const DescryEpilogue *epilogue);
+
+/* Rows of an embedding table: out[i] = w[ids[i]]; @ids i32 [m]. Dequantises. */
+void op_embed (DescryRun *run, DescryTensor out, DescryTensor ids, const DescryWeight *w);
+
+typedef enum { DESCRY_GEMM_AUTO, DESCRY_GEMM_OWN, DESCRY_GEMM_CLBLAST } DescryGemmProvider;
+
+/* Forces a provider for every later op_gemm() on @device (`--gemm=`); AUTO by default. */
+void descry_gemm_force (DescryDevice *device, DescryGemmProvider provider);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DescryWeight, descry_weight_free)
+
+G_END_DECLS
