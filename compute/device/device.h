@@ -70,6 +70,7 @@ typedef struct
   guint64 buffers; /* device buffers alive now */
   guint64 buffer_allocations;
   guint64 program_builds;
+  guint64 cache_hits; /* programs that came compiled from the disk */
   guint64 launches;
   guint64 native_launches;
   guint64 submissions; /* waits for the queue */
@@ -112,6 +113,10 @@ DescryKernel *descry_device_kernel (DescryDevice  *device,
                                     const char    *name,
                                     const char    *defines,
                                     GError       **error);
+
+/* Compiles the base program now, so that the first click does not wait for it. */
+gboolean descry_device_warm (DescryDevice  *device,
+                             GError       **error);
 
 /* Gives the pool's unused buffers back to the driver: between stages. */
 void descry_device_trim (DescryDevice *device);

@@ -11,6 +11,7 @@
 #include "config.h"
 
 #include "compute/device/device-private.h"
+#include "compute/device/program-cache.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -103,6 +104,16 @@ build_program (DescryDevice  *device,
   if (source == NULL)
     return NULL;
 
+  if (descry_program_cache_wanted (device->info))
+    {
+      program = descry_program_cache_load (device, source, options);
+      if (program != NULL)
+        {
+          device->stats.cache_hits++;
+          return program;
+        }
+    }
+
   program = clCreateProgramWithSource (device->context, 1, &text, NULL, &code);
   if (code != CL_SUCCESS)
     {
@@ -121,7 +132,16 @@ build_program (DescryDevice  *device,
     }
 
   device->stats.program_builds++;
+  if (descry_program_cache_wanted (device->info))
+    descry_program_cache_store (device, source, options, program);
   return program;
+}
+
+gboolean
+descry_device_warm (DescryDevice  *device,
+                    GError       **error)
+{
+  return descry_device_kernel (device, "self_test_wide", NULL, error) != NULL;
 }
 
 DescryKernel *

@@ -5,6 +5,7 @@
 
 #include "config.h"
 
+#include "compute/device/program-cache.h"
 #include "tests/ops/harness.h"
 
 static void
@@ -81,6 +82,60 @@ test_cancel (DescryRun *run)
   descry_run_free (cancelled);
 }
 
+/* Needs a driver without a cache of its own; tests of rusticl run it. */
+static void
+test_program_cache (void)
+{
+  const DescryDeviceStats *stats;
+  g_autoptr (DescryDevice) device = open_test_device (DESCRY_FAMILY_GPU);
+  g_autofree char *dir = NULL;
+  g_autoptr (GDir) listing = NULL;
+  g_autoptr (GError) error = NULL;
+  const char *name;
+
+  if (device == NULL)
+    return;
+  if (!descry_program_cache_wanted (descry_device_info (device)))
+    {
+      g_test_skip ("this driver keeps its own cache");
+      return;
+    }
+
+  dir = g_build_filename (g_get_user_cache_dir (), "descry", "programs", NULL);
+  stats = descry_device_stats (device);
+  descry_device_warm (device, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (stats->program_builds + stats->cache_hits, ==, 1);
+
+  descry_device_free (device);
+  device = open_test_device (DESCRY_FAMILY_GPU);
+  stats = descry_device_stats (device);
+  descry_device_warm (device, &error);
+  g_assert_cmpuint (stats->cache_hits, ==, 1);
+  descry_device_self_test (device, &error);
+  g_assert_no_error (error);
+
+  /* A flipped byte in any file: compiled again, silently. */
+  listing = g_dir_open (dir, 0, &error);
+  g_assert_no_error (error);
+  while ((name = g_dir_read_name (listing)) != NULL)
+    {
+      g_autofree char *path = g_build_filename (dir, name, NULL);
+      g_autofree char *data = NULL;
+      gsize length;
+
+      g_assert_true (g_file_get_contents (path, &data, &length, NULL));
+      data[length / 2] ^= 1;
+      g_assert_true (g_file_set_contents (path, data, length, NULL));
+    }
+  descry_device_free (device);
+  device = open_test_device (DESCRY_FAMILY_GPU);
+  stats = descry_device_stats (device);
+  descry_device_warm (device, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (stats->program_builds, ==, 1);
+}
+
 static void
 test_bad_selector (void)
 {
@@ -101,6 +156,7 @@ main (int    argc,
   add_op_test ("device/pool", test_pool);
   add_op_test ("device/error-sticks", test_error_sticks);
   add_op_test ("device/cancel", test_cancel);
+  g_test_add_func ("/ops/device/program-cache", test_program_cache);
   g_test_add_func ("/ops/device/bad-selector", test_bad_selector);
 
   return g_test_run ();
