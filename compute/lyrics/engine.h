@@ -49,7 +49,8 @@ G_DECLARE_DERIVABLE_TYPE (DescryEngine, descry_engine, DESCRY, ENGINE, GObject)
 
 typedef enum { DESCRY_JOB_ANALYZE, DESCRY_JOB_SEGMENT, DESCRY_JOB_MASK, DESCRY_JOB_ASK } DescryJobKind;
 
-/* What an implementation gets; owned by the base class, freed when the task has returned. */
+/* What an implementation gets; owned by the task and freed with it, after it has returned: take what is
+ * needed later before. Analyze: @scene is empty but for size and file. */
 typedef struct
 {
   DescryJobKind kind;
