@@ -1,0 +1,361 @@
+/* conv.cpu.cl - convolutions on [n, h, w, c], cpu family; host side in compute/ops/conv.c
+ *
+ * One work-item makes tiles of 12 output pixels x 32 output channels in registers. The pixels of all
+ * pictures are one row of numbers, so that narrow maps waste nothing; for each tap every pixel of the
+ * tile has a pointer, and where the tap falls outside the picture it points at zeros. So padding,
+ * stride and dilation cost nothing in the inner loop.
+ *
+ * kernel          reads                                   writes              launch
+ * conv_tiles      x f32 [n,h,w,in] pitched, weights       y f32 [n,oh,ow,out] item: `chunk` tiles of 12 pixels x
+ *                 [out/32][ky][kx][in][32], bias [.. + zeros]                 `panels` panels of 32 channels; local 1
+ * conv_depthwise  x, weights [ky][kx][c], bias [c]        y f32 [n,oh,ow,c]   item: one output row; local 1
+ * conv_border     x f32 [n,h,w,c] pitched                 y [n,h+,w+,c] dense item: one output row; local 1
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#ifdef __AVX512F__
+#define CONV_ROWS 12 /* 24 accumulators of 16 lanes in 32 registers */
+#else
+#define CONV_ROWS 6 /* and one half panel after the other */
+#endif
+#define CONV_TILE 12
+
+inline float16
+descry_activate16 (float16 x, uint act)
+{
+  float v[16];
+  uint i;
+
+  switch (act)
+    {
+    case ACT_NONE: return x;
+    case ACT_RELU: return fmax (x, 0.0f);
+    case ACT_RELU6: return clamp (x, 0.0f, 6.0f);
+    case ACT_LEAKY: return fmax (x, 0.1f * x);
+    case ACT_HARD_SWISH: return x * clamp (x + 3.0f, 0.0f, 6.0f) * DESCRY_SIXTH;
+    case ACT_HARD_SIGMOID: return clamp (x + 3.0f, 0.0f, 6.0f) * DESCRY_SIXTH;
+    default:
+      vstore16 (x, 0, v);
+      for (i = 0; i < 16; i++)
+        v[i] = descry_activate (v[i], act);
+      return vload16 (0, v);
+    }
+}
+
+/* The first `count` of 16 lanes: act (sum) + residual. */
+inline void
+conv_store16 (__global float *y, __global const float *residual, float16 sum, uint act, int count)
+{
+  float v[16];
+  int i;
+
+  sum = descry_activate16 (sum, act);
+  if (count >= 16)
+    {
+      if (residual)
+        sum += vload16 (0, residual);
+      vstore16 (sum, 0, y);
+      return;
+    }
+  vstore16 (sum, 0, v);
+  for (i = 0; i < count; i++)
+    y[i] = residual ? v[i] + residual[i] : v[i];
+}
+
+typedef struct
+{
+  uint h, w, in; /* of the input */
+  uint ow, opixels; /* of the output: width, pixels of one picture */
+  uint kh, kw, stride, dilation;
+  int  pad_top, pad_left;
+  bool plain;
+} ConvShape;
+
+/* Where tap (0, 0) of CONV_ROWS pixels reads; rows beyond `last` repeat it. */
+#define CONV_PLACES() \
+  { \
+    uint image = first / s.opixels, oy = (first - image * s.opixels) / s.ow, ox = first - image * s.opixels - oy * s.ow; \
+    _Pragma ("unroll") for (r = 0; r < CONV_ROWS; r++) \
+      { \
+        base[r] = (int) (image * s.h * s.w); \
+        iy0[r] = (int) (oy * s.stride) - s.pad_top; \
+        ix0[r] = (int) (ox * s.stride) - s.pad_left; \
+        if (first + r < last && ++ox == s.ow) \
+          { \
+            ox = 0; \
+            if (++oy * s.ow == s.opixels) \
+              { \
+                oy = 0; \
+                image++; \
+              } \
+          } \
+      } \
+  }
+
+/* Pointers of CONV_ROWS pixels to where tap (ky, kx) reads. */
+#define CONV_POINTERS() \
+  _Pragma ("unroll") for (r = 0; r < CONV_ROWS; r++) \
+    { \
+      const int iy = iy0[r] + (int) (ky * s.dilation), ix = ix0[r] + (int) (kx * s.dilation); \
+      const bool inside = (uint) iy < s.h && (uint) ix < s.w; \
+      px[r] = inside ? x + (ulong) (base[r] + iy * (int) s.w + ix) * x_pitch : zeros; \
+    }
+
+/* The same for 1 x 1 without stride. */
+#define CONV_PLAIN_POINTERS() \
+  _Pragma ("unroll") for (r = 0; r < CONV_ROWS; r++) \
+    px[r] = x + (ulong) min (first + r, last) * x_pitch;
+
+/* CONV_ROWS pixels x 32 channels; `first` + row beyond `last` repeats the last pixel and is not stored. */
+inline void
+conv_tile32 (const ConvShape s, __global const float *x, const uint x_pitch, __global const float *w, __global const float *bias,
+             __global const float *zeros, __global float *y, const uint y_pitch, __global const float *residual, const uint residual_pitch,
+             const uint act, const uint first, const uint last, const int count)
+{
+  float16 low[CONV_ROWS], high[CONV_ROWS];
+  __global const float *px[CONV_ROWS];
+  int iy0[CONV_ROWS] = { 0 }, ix0[CONV_ROWS] = { 0 }, base[CONV_ROWS] = { 0 };
+  uint r, ky, kx, i;
+
+  if (!s.plain)
+    CONV_PLACES ();
+  _Pragma ("unroll") for (r = 0; r < CONV_ROWS; r++)
+    {
+      low[r] = vload16 (0, bias);
+      high[r] = vload16 (1, bias);
+    }
+
+  for (ky = 0; ky < s.kh; ky++)
+    for (kx = 0; kx < s.kw; kx++)
+      {
+        if (s.plain)
+          {
+            CONV_PLAIN_POINTERS ();
+          }
+        else
+          {
+            CONV_POINTERS ();
+          }
+        for (i = 0; i + 1 < s.in; i += 2)
+          {
+            const float16 w0 = vload16 (0, w), w1 = vload16 (1, w), w2 = vload16 (2, w), w3 = vload16 (3, w);
+
+            _Pragma ("unroll") for (r = 0; r < CONV_ROWS; r++)
+              {
+                const float a = px[r][i], b = px[r][i + 1];
+
+                low[r] = fma ((float16) (a), w0, low[r]);
+                high[r] = fma ((float16) (a), w1, high[r]);
+                low[r] = fma ((float16) (b), w2, low[r]);
+                high[r] = fma ((float16) (b), w3, high[r]);
+              }
+            w += 64;
+          }
+        if (i < s.in)
+          {
+            const float16 w0 = vload16 (0, w), w1 = vload16 (1, w);
+
+            _Pragma ("unroll") for (r = 0; r < CONV_ROWS; r++)
+              {
+                const float a = px[r][i];
+
+                low[r] = fma ((float16) (a), w0, low[r]);
+                high[r] = fma ((float16) (a), w1, high[r]);
+              }
+            w += 32;
+          }
+      }
+
+  _Pragma ("unroll") for (r = 0; r < CONV_ROWS; r++)
+    if (first + r <= last)
+      {
+        __global const float *other = residual ? residual + (ulong) (first + r) * residual_pitch : 0;
+
+        conv_store16 (y + (ulong) (first + r) * y_pitch, other, low[r], act, count);
+        conv_store16 (y + (ulong) (first + r) * y_pitch + 16, other ? other + 16 : 0, high[r], act, count - 16);
+      }
+}
+
+/* The same for a panel of which only the first 16 channels count. */
+inline void
+conv_tile16 (const ConvShape s, __global const float *x, const uint x_pitch, __global const float *w, __global const float *bias,
+             __global const float *zeros, __global float *y, const uint y_pitch, __global const float *residual, const uint residual_pitch,
+             const uint act, const uint first, const uint last, const int count)
+{
+  float16 low[CONV_ROWS];
+  __global const float *px[CONV_ROWS];
+  int iy0[CONV_ROWS] = { 0 }, ix0[CONV_ROWS] = { 0 }, base[CONV_ROWS] = { 0 };
+  uint r, ky, kx, i;
+
+  if (!s.plain)
+    CONV_PLACES ();
+  _Pragma ("unroll") for (r = 0; r < CONV_ROWS; r++)
+    low[r] = vload16 (0, bias);
+
+  for (ky = 0; ky < s.kh; ky++)
+    for (kx = 0; kx < s.kw; kx++)
+      {
+        if (s.plain)
+          {
+            CONV_PLAIN_POINTERS ();
+          }
+        else
+          {
+            CONV_POINTERS ();
+          }
+        for (i = 0; i + 1 < s.in; i += 2)
+          {
+            const float16 w0 = vload16 (0, w), w2 = vload16 (2, w);
+
+            _Pragma ("unroll") for (r = 0; r < CONV_ROWS; r++)
+              {
+                low[r] = fma ((float16) (px[r][i]), w0, low[r]);
+                low[r] = fma ((float16) (px[r][i + 1]), w2, low[r]);
+              }
+            w += 64;
+          }
+        if (i < s.in)
+          {
+            const float16 w0 = vload16 (0, w);
+
+            _Pragma ("unroll") for (r = 0; r < CONV_ROWS; r++)
+              low[r] = fma ((float16) (px[r][i]), w0, low[r]);
+            w += 32;
+          }
+      }
+
+  _Pragma ("unroll") for (r = 0; r < CONV_ROWS; r++)
+    if (first + r <= last)
+      conv_store16 (y + (ulong) (first + r) * y_pitch, residual ? residual + (ulong) (first + r) * residual_pitch : 0, low[r], act, count);
+}
+
+__kernel __attribute__ ((reqd_work_group_size (1, 1, 1))) void
+conv_tiles (__global float *y, const uint y_at, const uint y_pitch,
+            __global const float *x, const uint x_at, const uint x_pitch,
+            __global const float *weights, const uint weights_at,
+            __global const float *bias, const uint bias_at,
+            __global const float *residual, const uint residual_at, const uint residual_pitch, const uint has_residual,
+            const uint h, const uint w, const uint in, const uint ow, const uint opixels, const uint pixels, const uint out,
+            const uint kh, const uint kw, const uint stride, const uint dilation, const int pad_top, const int pad_left,
+            const uint act, const uint chunk, const uint panels)
+{
+  const ConvShape s = { h, w, in, ow, opixels, kh, kw, stride, dilation, pad_top, pad_left, kh * kw * stride == 1 };
+  const uint all = (out + 31) / 32, panel_end = min ((uint) (get_global_id (1) + 1) * panels, all);
+  const uint begin = get_global_id (0) * chunk * CONV_TILE, end = min (begin + chunk * CONV_TILE, pixels);
+  const ulong panel_size = (ulong) kh * kw * in * 32;
+  __global const float *zeros = bias + bias_at + all * 32;
+  uint panel, first;
+
+  for (panel = get_global_id (1) * panels; panel < panel_end; panel++)
+    {
+      const int count = min (32, (int) (out - panel * 32));
+      __global const float *wp = weights + weights_at + panel * panel_size, *bp = bias + bias_at + panel * 32;
+      __global const float *rp = has_residual ? residual + residual_at + panel * 32 : 0;
+      __global float *yp = y + y_at + panel * 32;
+
+      if (count <= 16)
+        {
+          for (first = begin; first < end; first += CONV_ROWS)
+            conv_tile16 (s, x + x_at, x_pitch, wp, bp, zeros, yp, y_pitch, rp, residual_pitch, act, first, end - 1, count);
+        }
+      else
+        {
+#ifdef __AVX512F__
+          for (first = begin; first < end; first += CONV_ROWS)
+            conv_tile32 (s, x + x_at, x_pitch, wp, bp, zeros, yp, y_pitch, rp, residual_pitch, act, first, end - 1, count);
+#else
+          for (first = begin; first < end; first += CONV_ROWS)
+            {
+              conv_tile16 (s, x + x_at, x_pitch, wp, bp, zeros, yp, y_pitch, rp, residual_pitch, act, first, end - 1, 16);
+              conv_tile16 (s, x + x_at, x_pitch, wp + 16, bp + 16, zeros, yp + 16, y_pitch, rp ? rp + 16 : 0, residual_pitch, act, first, end - 1, count - 16);
+            }
+#endif
+        }
+    }
+}
+
+__kernel __attribute__ ((reqd_work_group_size (1, 1, 1))) void
+conv_depthwise (__global float *y, const uint y_at, const uint y_pitch,
+                __global const float *x, const uint x_at, const uint x_pitch,
+                __global const float *weights, const uint weights_at,
+                __global const float *bias, const uint bias_at,
+                __global const float *residual, const uint residual_at, const uint residual_pitch, const uint has_residual,
+                const uint h, const uint w, const uint c, const uint oh, const uint ow, const uint rows,
+                const uint k, const uint stride, const uint dilation, const int pad_top, const int pad_left,
+                const uint act)
+{
+  const uint row = get_global_id (0), image = row / oh;
+  const int iy0 = (int) ((row - image * oh) * stride) - pad_top;
+  __global const float *picture = x + x_at + (ulong) image * h * w * x_pitch;
+  uint ox, ky, kx, at;
+
+  if (row >= rows)
+    return;
+
+  for (at = 0; at < c; at += 16)
+    {
+      const int count = min (16, (int) (c - at));
+
+      for (ox = 0; ox < ow; ox++)
+        {
+          const ulong pixel = (ulong) row * ow + ox;
+          const int ix0 = (int) (ox * stride) - pad_left;
+          float16 sum = vload16 (0, bias + bias_at + at);
+
+          for (ky = 0; ky < k; ky++)
+            {
+              const int iy = iy0 + (int) (ky * dilation);
+
+              if ((uint) iy >= h)
+                continue;
+              for (kx = 0; kx < k; kx++)
+                {
+                  const int ix = ix0 + (int) (kx * dilation);
+                  __global const float *from = picture + (ulong) (iy * (int) w + ix) * x_pitch + at;
+                  const float16 tap = vload16 (0, weights + weights_at + (ky * k + kx) * ((c + 15) & ~15u) + at);
+
+                  if ((uint) ix >= w)
+                    continue;
+                  if (count == 16)
+                    sum = fma (vload16 (0, from), tap, sum);
+                  else
+                    {
+                      float v[16] = { 0.0f };
+                      int i;
+
+                      for (i = 0; i < count; i++)
+                        v[i] = from[i];
+                      sum = fma (vload16 (0, v), tap, sum);
+                    }
+                }
+            }
+          conv_store16 (y + y_at + pixel * y_pitch + at, has_residual ? residual + residual_at + pixel * residual_pitch + at : 0, sum, act, count);
+        }
+    }
+}
+
+/* Few input channels: with a border of zeros a row of taps is one run of memory. */
+__kernel __attribute__ ((reqd_work_group_size (1, 1, 1))) void
+conv_border (__global float *y, const uint y_at, __global const float *x, const uint x_at, const uint x_pitch,
+             const uint h, const uint w, const uint c, const uint oh, const uint ow, const uint rows,
+             const int pad_top, const int pad_left)
+{
+  const uint row = get_global_id (0), image = row / oh;
+  const int iy = (int) (row - image * oh) - pad_top;
+  __global const float *from = x + x_at + ((ulong) image * h + iy) * w * x_pitch;
+  __global float *to = y + y_at + (ulong) row * ow * c;
+  uint ox, i;
+
+  if (row >= rows)
+    return;
+
+  for (ox = 0; ox < ow; ox++)
+    {
+      const int ix = (int) ox - pad_left;
+      const bool inside = (uint) iy < h && (uint) ix < w;
+
+      for (i = 0; i < c; i++)
+        to[ox * c + i] = inside ? from[ix * (int) x_pitch + (int) i] : 0.0f;
+    }
+}

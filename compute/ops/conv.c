@@ -1,0 +1,336 @@
+/* conv.c - convolutions: packing, checks, choice of kernel
+ *
+ * Weights are packed once as [out / 32][ky][kx][in][32], for both families; the last panel is filled
+ * with zeros. The bias is padded to whole panels and followed by zeros, which the cpu kernels read
+ * wherever a tap falls outside the picture.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#define G_LOG_DOMAIN "descry-ops"
+
+#include "config.h"
+
+#include "compute/ops/conv.h"
+
+#include "compute/memory.h"
+
+#define PANEL 32
+#define TILE 12 /* pixels of the cpu kernel's tile */
+#define FEW 4 /* input channels up to which a border pays */
+
+struct _DescryConv
+{
+  DescryDevice   *device;
+  char           *name;
+  guint           out;
+  guint           in;
+  DescryConvShape shape;
+  DescryTensor    weights;
+  DescryTensor    bias; /* [panels * 32 + zeros] */
+};
+
+void
+descry_conv_same (DescryConvShape *shape,
+                  guint            height,
+                  guint            width)
+{
+  guint reach = MAX (shape->dilation, 1) * (shape->kernel - 1) + 1;
+  guint rows = (height + shape->stride - 1) / shape->stride, cols = (width + shape->stride - 1) / shape->stride;
+  int down = MAX ((int) ((rows - 1) * shape->stride + reach) - (int) height, 0);
+  int across = MAX ((int) ((cols - 1) * shape->stride + reach) - (int) width, 0);
+
+  shape->pad_top = down / 2;
+  shape->pad_bottom = down - down / 2;
+  shape->pad_left = across / 2;
+  shape->pad_right = across - across / 2;
+}
+
+static void
+pack_panels (float       *packed,
+             const float *weights,
+             guint        out,
+             guint        in,
+             guint        taps)
+{
+  guint o, i, t;
+
+  for (o = 0; o < out; o++)
+    {
+      float *panel = packed + (gsize) (o / PANEL) * taps * in * PANEL + o % PANEL;
+
+      for (t = 0; t < taps; t++)
+        for (i = 0; i < in; i++)
+          panel[((gsize) t * in + i) * PANEL] = weights[((gsize) o * in + i) * taps + t];
+    }
+}
+
+static gboolean
+upload (DescryDevice *device,
+        DescryTensor *tensor,
+        const float  *values,
+        gsize         count,
+        GError      **error)
+{
+  g_autoptr (DescryRun) run = descry_run_new (device, NULL);
+  guint shape[] = { count };
+
+  if (!descry_tensor_alloc (device, tensor, DESCRY_F32, 1, shape, error))
+    return FALSE;
+  descry_run_write (run, *tensor, values, count);
+  return descry_run_finish (run, error);
+}
+
+DescryConv *
+descry_conv_new (DescryDevice          *device,
+                 const char            *name,
+                 guint                  out,
+                 guint                  in,
+                 const DescryConvShape *shape,
+                 const float           *weights,
+                 const float           *bias,
+                 GError               **error)
+{
+  guint taps = shape->kernel * shape->kernel, unit = shape->depthwise ? 16 : PANEL;
+  gsize padded = ((gsize) out + unit - 1) / unit * unit, n_bias = padded + (shape->depthwise ? 0 : in + 1), n_weights, i;
+  g_autoptr (DescryConv) conv = NULL;
+  float *packed, *packed_bias;
+  gboolean ok;
+
+  g_return_val_if_fail (out > 0 && in > 0 && taps > 0 && shape->stride > 0, NULL);
+
+  if (shape->depthwise && in != out)
+    {
+      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_SHAPE, "%s: a depthwise convolution of %u channels to %u", name, in, out);
+      return NULL;
+    }
+
+  n_weights = padded * taps * (shape->depthwise ? 1 : in);
+  packed = descry_try_alloc (n_weights, sizeof (float));
+  packed_bias = descry_try_alloc (n_bias, sizeof (float));
+  if (packed == NULL || packed_bias == NULL)
+    {
+      descry_free (packed);
+      descry_free (packed_bias);
+      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "%s: no memory for %" G_GSIZE_FORMAT " weights", name, n_weights);
+      return NULL;
+    }
+
+  if (shape->depthwise)
+    {
+      for (i = 0; i < (gsize) out * taps; i++)
+        packed[i % taps * padded + i / taps] = weights[i];
+    }
+  else
+    pack_panels (packed, weights, out, in, taps);
+  for (i = 0; bias != NULL && i < out; i++)
+    packed_bias[i] = bias[i];
+
+  conv = g_new0 (DescryConv, 1);
+  conv->device = device;
+  conv->name = g_strdup (name);
+  conv->out = out;
+  conv->in = in;
+  conv->shape = *shape;
+  conv->shape.dilation = MAX (shape->dilation, 1);
+  ok = upload (device, &conv->weights, packed, n_weights, error) && upload (device, &conv->bias, packed_bias, n_bias, error);
+  descry_free (packed);
+  descry_free (packed_bias);
+
+  return ok ? g_steal_pointer (&conv) : NULL;
+}
+
+void
+descry_conv_free (DescryConv *conv)
+{
+  if (conv == NULL)
+    return;
+
+  descry_tensor_free (conv->device, &conv->weights);
+  descry_tensor_free (conv->device, &conv->bias);
+  g_free (conv->name);
+  g_free (conv);
+}
+
+/* One call, with the numbers that every kernel wants. */
+typedef struct
+{
+  DescryTensor     x, y, residual;
+  DescryConvShape  shape;
+  DescryActivation act;
+  guint            n, h, w, oh, ow;
+} Call;
+
+/* [h, w, c] is read as [1, h, w, c]. */
+static void
+read_extents (DescryTensor tensor,
+              guint       *n,
+              guint       *h,
+              guint       *w)
+{
+  *n = tensor.n_dims == 4 ? tensor.shape[0] : 1;
+  *h = tensor.shape[tensor.n_dims - 3];
+  *w = tensor.shape[tensor.n_dims - 2];
+}
+
+static gboolean
+check_call (DescryRun        *run,
+            const DescryConv *conv,
+            Call             *call)
+{
+  const DescryConvShape *s = &call->shape;
+  guint reach = s->dilation * (s->kernel - 1) + 1, n, down, across;
+
+  if (call->x.n_dims < 3 || call->y.n_dims < 3 || call->x.type != DESCRY_F32 || call->y.type != DESCRY_F32)
+    {
+      descry_run_fail (run, DESCRY_ERROR_SHAPE, "%s: a convolution wants f32 [n, h, w, c] or [h, w, c]", conv->name);
+      return FALSE;
+    }
+
+  read_extents (call->x, &call->n, &call->h, &call->w);
+  read_extents (call->y, &n, &call->oh, &call->ow);
+  down = call->h + s->pad_top + s->pad_bottom;
+  across = call->w + s->pad_left + s->pad_right;
+  if (n != call->n || descry_tensor_cols (call->x) != conv->in || descry_tensor_cols (call->y) != conv->out
+      || down < reach || across < reach || call->oh != (down - reach) / s->stride + 1 || call->ow != (across - reach) / s->stride + 1
+      || (call->residual.buffer != NULL && (descry_tensor_cols (call->residual) != conv->out || descry_tensor_rows (call->residual) != descry_tensor_rows (call->y))))
+    {
+      descry_run_fail (run, DESCRY_ERROR_SHAPE, "%s: %u×%u×%u×%u to %u×%u×%u×%u does not fit a %u×%u kernel of %u to %u channels, stride %u, dilation %u",
+                       conv->name, call->n, call->h, call->w, descry_tensor_cols (call->x), n, call->oh, call->ow, descry_tensor_cols (call->y),
+                       s->kernel, s->kernel, conv->in, conv->out, s->stride, s->dilation);
+      return FALSE;
+    }
+
+  return TRUE;
+}
+
+/* A buffer argument must be there even if nothing reads it. */
+static DescryTensor
+residual_or_bias (const DescryConv *conv,
+                  const Call       *call)
+{
+  return call->residual.buffer != NULL ? call->residual : conv->bias;
+}
+
+static void
+run_depthwise (DescryRun        *run,
+               const DescryConv *conv,
+               const Call       *call)
+{
+  DescryTensor other = residual_or_bias (conv, call);
+  gboolean cpu = descry_device_family (conv->device) == DESCRY_FAMILY_CPU;
+  guint rows = call->n * call->oh;
+  gsize global[] = { cpu ? rows : (gsize) rows * call->ow * conv->out }, local[] = { cpu ? 1 : 64 };
+  const DescryArg args[] = {
+    DESCRY_T (call->y), DESCRY_U (call->y.pitch), DESCRY_T (call->x), DESCRY_U (call->x.pitch),
+    DESCRY_T (conv->weights), DESCRY_T (conv->bias), DESCRY_T (other), DESCRY_U (other.pitch), DESCRY_U (call->residual.buffer != NULL),
+    DESCRY_U (call->h), DESCRY_U (call->w), DESCRY_U (conv->out), DESCRY_U (call->oh), DESCRY_U (call->ow), DESCRY_U (rows),
+    DESCRY_U (call->shape.kernel), DESCRY_U (call->shape.stride), DESCRY_U (call->shape.dilation),
+    DESCRY_I (call->shape.pad_top), DESCRY_I (call->shape.pad_left), DESCRY_U (call->act)
+  };
+
+  descry_run_launch (run, descry_run_kernel (run, "conv_depthwise", NULL), 1, global, local, args, G_N_ELEMENTS (args));
+}
+
+static void
+run_local (DescryRun        *run,
+           const DescryConv *conv,
+           const Call       *call)
+{
+  DescryTensor other = residual_or_bias (conv, call);
+  guint pixels = call->n * call->oh * call->ow;
+  gsize global[] = { (gsize) (pixels + 31) / 32 * 64, (conv->out + PANEL - 1) / PANEL }, local[] = { 64, 1 };
+  const DescryArg args[] = {
+    DESCRY_T (call->y), DESCRY_U (call->y.pitch), DESCRY_T (call->x), DESCRY_U (call->x.pitch),
+    DESCRY_T (conv->weights), DESCRY_T (conv->bias), DESCRY_T (other), DESCRY_U (other.pitch), DESCRY_U (call->residual.buffer != NULL),
+    DESCRY_U (call->h), DESCRY_U (call->w), DESCRY_U (conv->in), DESCRY_U (call->ow), DESCRY_U (call->oh * call->ow), DESCRY_U (pixels),
+    DESCRY_U (conv->out), DESCRY_U (call->shape.kernel), DESCRY_U (call->shape.stride), DESCRY_U (call->shape.dilation),
+    DESCRY_I (call->shape.pad_top), DESCRY_I (call->shape.pad_left), DESCRY_U (call->act)
+  };
+
+  descry_run_launch (run, descry_run_kernel (run, "conv_local", NULL), 2, global, local, args, G_N_ELEMENTS (args));
+}
+
+static void
+run_tiles (DescryRun        *run,
+           const DescryConv *conv,
+           const Call       *call)
+{
+  DescryTensor other = residual_or_bias (conv, call), x = call->x, bordered = { 0 };
+  guint kernel = call->shape.kernel, kw = kernel, in = conv->in, h = call->h, w = call->w;
+  int pad_top = call->shape.pad_top, pad_left = call->shape.pad_left;
+  guint pixels = call->n * call->oh * call->ow, tiles = (pixels + TILE - 1) / TILE, all = (conv->out + PANEL - 1) / PANEL;
+  guint units = MAX (descry_device_info (conv->device)->compute_units, 1), panels, chunk;
+  gsize panel_bytes = (gsize) kernel * kernel * in * PANEL * sizeof (float), global[2], local[] = { 1, 1 };
+
+  if (in <= FEW && kernel > 1 && call->shape.dilation == 1)
+    {
+      guint bh = h + call->shape.pad_top + call->shape.pad_bottom, bw = w + call->shape.pad_left + call->shape.pad_right, rows = call->n * bh;
+
+      bordered = descry_run_tensor4 (run, call->n, bh, bw, in);
+      descry_run_launch (run, descry_run_kernel (run, "conv_border", NULL), 1, (gsize[]) { rows }, local,
+                         (DescryArg[]) { DESCRY_T (bordered), DESCRY_T (x), DESCRY_U (x.pitch), DESCRY_U (h), DESCRY_U (w), DESCRY_U (in),
+                                         DESCRY_U (bh), DESCRY_U (bw), DESCRY_U (rows), DESCRY_I (pad_top), DESCRY_I (pad_left) },
+                         11);
+      /* A row of taps has become one tap of more channels. */
+      x = bordered;
+      h = bh;
+      w = bw;
+      in *= kernel;
+      kw = 1;
+      pad_top = pad_left = 0;
+    }
+
+  /* Panels that fit the second-level cache together are made tile by tile, so that x is read once. */
+  panels = CLAMP ((256 * 1024) / panel_bytes, 1, all);
+  /* An item is long enough to hide its start, and there are several for each unit. */
+  chunk = CLAMP ((guint) (400000 / ((gsize) kernel * kernel * conv->in * panels * 24)), 1, 64);
+  chunk = CLAMP (tiles / (units * 4), 1, chunk);
+  global[0] = (tiles + chunk - 1) / chunk;
+  global[1] = (all + panels - 1) / panels;
+
+  {
+    const DescryArg args[] = {
+      DESCRY_T (call->y), DESCRY_U (call->y.pitch), DESCRY_T (x), DESCRY_U (x.pitch),
+      DESCRY_T (conv->weights), DESCRY_T (conv->bias), DESCRY_T (other), DESCRY_U (other.pitch), DESCRY_U (call->residual.buffer != NULL),
+      DESCRY_U (h), DESCRY_U (w), DESCRY_U (in), DESCRY_U (call->ow), DESCRY_U (call->oh * call->ow), DESCRY_U (pixels),
+      DESCRY_U (conv->out), DESCRY_U (kernel), DESCRY_U (kw), DESCRY_U (call->shape.stride), DESCRY_U (call->shape.dilation),
+      DESCRY_I (pad_top), DESCRY_I (pad_left), DESCRY_U (call->act), DESCRY_U (chunk), DESCRY_U (panels)
+    };
+
+    descry_run_launch (run, descry_run_kernel (run, "conv_tiles", NULL), 2, global, local, args, G_N_ELEMENTS (args));
+  }
+  descry_run_release (run, &bordered);
+}
+
+void
+op_conv (DescryRun             *run,
+         DescryTensor           y,
+         DescryTensor           x,
+         const DescryConv      *conv,
+         const DescryConvShape *shape,
+         DescryActivation       act,
+         DescryTensor           residual)
+{
+  Call call = { .x = x, .y = y, .residual = residual, .act = act, .shape = conv->shape };
+
+  if (!descry_run_ok (run))
+    return;
+
+  if (shape != NULL)
+    {
+      call.shape.pad_top = shape->pad_top;
+      call.shape.pad_left = shape->pad_left;
+      call.shape.pad_bottom = shape->pad_bottom;
+      call.shape.pad_right = shape->pad_right;
+    }
+  if (!check_call (run, conv, &call))
+    return;
+
+  if (conv->shape.depthwise)
+    run_depthwise (run, conv, &call);
+  else if (descry_device_family (conv->device) == DESCRY_FAMILY_CPU)
+    run_tiles (run, conv, &call);
+  else
+    run_local (run, conv, &call);
+}

@@ -1,0 +1,253 @@
+/* conv.c - convolutions against a scalar reference in double
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#include "config.h"
+
+#include "compute/ops/conv.h"
+#include "tests/ops/harness.h"
+
+typedef struct
+{
+  guint            n, h, w, in, out, kernel, stride, dilation;
+  gboolean         same, depthwise, residual, bias;
+  DescryActivation act;
+} Case;
+
+/* Primes, ones, tile sizes ± 1, odd batches, and shapes of the compact bundle's networks. */
+static const Case cases[] = {
+  { 1, 1, 1, 1, 1, 1, 1, 1, TRUE, FALSE, FALSE, FALSE, DESCRY_ACT_NONE },
+  { 1, 1, 1, 5, 33, 3, 1, 1, FALSE, FALSE, FALSE, TRUE, DESCRY_ACT_RELU },
+  { 1, 11, 13, 7, 31, 3, 1, 1, FALSE, FALSE, TRUE, TRUE, DESCRY_ACT_LEAKY },
+  { 3, 7, 7, 19, 48, 1, 1, 1, TRUE, FALSE, TRUE, TRUE, DESCRY_ACT_NONE },
+  { 2, 9, 10, 16, 17, 3, 2, 1, TRUE, FALSE, FALSE, TRUE, DESCRY_ACT_RELU6 },
+  { 1, 16, 16, 3, 32, 3, 2, 1, TRUE, FALSE, FALSE, TRUE, DESCRY_ACT_RELU6 },
+  { 2, 15, 17, 3, 16, 3, 2, 1, FALSE, FALSE, FALSE, TRUE, DESCRY_ACT_HARD_SWISH },
+  { 1, 10, 10, 1, 4, 5, 1, 1, FALSE, FALSE, FALSE, TRUE, DESCRY_ACT_NONE },
+  { 1, 16, 16, 64, 64, 3, 1, 1, FALSE, FALSE, FALSE, TRUE, DESCRY_ACT_RELU },
+  { 1, 16, 16, 32, 16, 3, 1, 2, FALSE, FALSE, FALSE, TRUE, DESCRY_ACT_RELU },
+  { 1, 16, 16, 33, 65, 3, 1, 4, FALSE, FALSE, TRUE, TRUE, DESCRY_ACT_RELU },
+  { 1, 8, 8, 24, 40, 3, 1, 8, FALSE, FALSE, FALSE, TRUE, DESCRY_ACT_RELU },
+  { 1, 13, 12, 40, 1, 3, 1, 1, FALSE, FALSE, FALSE, TRUE, DESCRY_ACT_SIGMOID },
+  { 1, 23, 29, 12, 124, 1, 1, 1, TRUE, FALSE, FALSE, TRUE, DESCRY_ACT_NONE },
+  { 3, 1, 1, 80, 24, 1, 1, 1, TRUE, FALSE, FALSE, TRUE, DESCRY_ACT_HARD_SIGMOID },
+  { 1, 14, 14, 8, 16, 1, 2, 1, TRUE, FALSE, FALSE, TRUE, DESCRY_ACT_SILU },
+  { 1, 9, 11, 1, 1, 3, 1, 1, TRUE, TRUE, FALSE, TRUE, DESCRY_ACT_NONE },
+  { 2, 14, 15, 18, 18, 5, 2, 1, TRUE, TRUE, FALSE, TRUE, DESCRY_ACT_HARD_SWISH },
+  { 1, 7, 7, 96, 96, 3, 1, 1, TRUE, TRUE, TRUE, TRUE, DESCRY_ACT_RELU6 },
+  { 1, 16, 16, 22, 22, 5, 1, 1, TRUE, TRUE, FALSE, FALSE, DESCRY_ACT_RELU },
+  { 1, 13, 16, 40, 40, 3, 2, 1, TRUE, TRUE, FALSE, TRUE, DESCRY_ACT_TANH },
+  { 1, 6, 5, 16, 16, 3, 1, 2, FALSE, TRUE, FALSE, TRUE, DESCRY_ACT_GELU },
+};
+
+static double
+activate (double           x,
+          DescryActivation act)
+{
+  const double sixth = 0.16662598;
+
+  switch (act)
+    {
+    case DESCRY_ACT_RELU: return MAX (x, 0.0);
+    case DESCRY_ACT_RELU6: return CLAMP (x, 0.0, 6.0);
+    case DESCRY_ACT_LEAKY: return x > 0.0 ? x : 0.1 * x;
+    case DESCRY_ACT_GELU: return 0.5 * x * (1.0 + erf (x / sqrt (2.0)));
+    case DESCRY_ACT_SILU: return x / (1.0 + exp (-x));
+    case DESCRY_ACT_SIGMOID: return 1.0 / (1.0 + exp (-x));
+    case DESCRY_ACT_TANH: return tanh (x);
+    case DESCRY_ACT_HARD_SWISH: return x * CLAMP (x + 3.0, 0.0, 6.0) * sixth;
+    case DESCRY_ACT_HARD_SIGMOID: return CLAMP (x + 3.0, 0.0, 6.0) * sixth;
+    default: return x;
+    }
+}
+
+static void
+reference (double                *y,
+           const float           *x,
+           const float           *weights,
+           const float           *bias,
+           const float           *residual,
+           const Case            *c,
+           const DescryConvShape *s,
+           guint                  oh,
+           guint                  ow)
+{
+  guint in = c->depthwise ? 1 : c->in, b, oy, ox, o, i, ky, kx;
+
+  for (b = 0; b < c->n; b++)
+    for (oy = 0; oy < oh; oy++)
+      for (ox = 0; ox < ow; ox++)
+        for (o = 0; o < c->out; o++)
+          {
+            gsize at = (((gsize) b * oh + oy) * ow + ox) * c->out + o;
+            double sum = c->bias ? bias[o] : 0.0;
+
+            for (ky = 0; ky < c->kernel; ky++)
+              for (kx = 0; kx < c->kernel; kx++)
+                {
+                  int iy = (int) (oy * c->stride + ky * c->dilation) - (int) s->pad_top, ix = (int) (ox * c->stride + kx * c->dilation) - (int) s->pad_left;
+
+                  if (iy < 0 || ix < 0 || iy >= (int) c->h || ix >= (int) c->w)
+                    continue;
+                  for (i = 0; i < in; i++)
+                    sum += (double) x[(((gsize) b * c->h + iy) * c->w + ix) * c->in + (c->depthwise ? o : i)]
+                           * weights[(((gsize) o * in + i) * c->kernel + ky) * c->kernel + kx];
+                }
+            y[at] = activate (sum, c->act) + (c->residual ? residual[at] : 0.0);
+          }
+}
+
+static DescryTensor
+as_pictures (DescryTensor rows,
+             guint        n,
+             guint        h,
+             guint        w)
+{
+  return descry_tensor_reshape (rows, 4, (guint[]) { n, h, w, descry_tensor_cols (rows) });
+}
+
+static void
+check_case (DescryRun  *run,
+            const Case *c,
+            guint       seed)
+{
+  DescryConvShape s = { .kernel = c->kernel, .stride = c->stride, .dilation = c->dilation, .depthwise = c->depthwise };
+  g_autoptr (GRand) rand = g_rand_new_with_seed (seed);
+  gsize n_x = (gsize) c->n * c->h * c->w * c->in, n_w = (gsize) c->out * (c->depthwise ? 1 : c->in) * c->kernel * c->kernel, n_y;
+  g_autofree float *x = random_floats (rand, n_x, -1, 1), *weights = random_floats (rand, n_w, -0.5, 0.5), *bias = random_floats (rand, c->out, -1, 1);
+  g_autofree float *residual = NULL, *found = NULL, *again = NULL;
+  g_autofree double *expected = NULL;
+  g_autofree char *what = g_strdup_printf ("conv case %u", seed);
+  g_autoptr (DescryConv) conv = NULL;
+  g_autoptr (GError) error = NULL;
+  DescryTensor tx, ty, tr = { 0 };
+  guint reach = c->dilation * (c->kernel - 1) + 1, oh, ow;
+
+  if (c->same)
+    descry_conv_same (&s, c->h, c->w);
+  else
+    s.pad_top = s.pad_left = s.pad_bottom = s.pad_right = reach / 2;
+  oh = (c->h + s.pad_top + s.pad_bottom - reach) / c->stride + 1;
+  ow = (c->w + s.pad_left + s.pad_right - reach) / c->stride + 1;
+  n_y = (gsize) c->n * oh * ow * c->out;
+  residual = random_floats (rand, n_y, -1, 1);
+  found = g_new0 (float, n_y);
+  again = g_new0 (float, n_y);
+  expected = g_new0 (double, n_y);
+
+  conv = descry_conv_new (descry_run_device (run), "test", c->out, c->in, &s, weights, c->bias ? bias : NULL, &error);
+  g_assert_no_error (error);
+
+  /* Guards on both sides of every row: slices of wider tensors, in and out. */
+  tx = as_pictures (guarded_tensor (run, c->n * c->h * c->w, c->in), c->n, c->h, c->w);
+  ty = as_pictures (guarded_tensor (run, c->n * oh * ow, c->out), c->n, oh, ow);
+  descry_run_write (run, tx, x, n_x);
+  if (c->residual)
+    {
+      tr = as_pictures (guarded_tensor (run, c->n * oh * ow, c->out), c->n, oh, ow);
+      descry_run_write (run, tr, residual, n_y);
+    }
+  op_conv (run, ty, tx, conv, NULL, c->act, tr);
+  descry_run_read (run, ty, found, n_y);
+  check_guards (run, ty, what);
+  op_conv (run, ty, tx, conv, &s, c->act, tr);
+  descry_run_read (run, ty, again, n_y);
+  descry_run_finish (run, &error);
+  g_assert_no_error (error);
+
+  reference (expected, x, weights, bias, residual, c, &s, oh, ow);
+  assert_nmse (what, found, expected, n_y, 1e-10);
+  g_assert_cmpmem (found, n_y * sizeof (float), again, n_y * sizeof (float)); /* bit-identical */
+}
+
+static void
+test_cases (DescryRun *run)
+{
+  guint i;
+
+  for (i = 0; i < G_N_ELEMENTS (cases); i++)
+    check_case (run, &cases[i], i);
+}
+
+/* The residual may be the output itself. */
+static void
+test_in_place (DescryRun *run)
+{
+  DescryConvShape s = { .kernel = 1, .stride = 1 };
+  float w[4] = { 1, 2, 3, 4 }, x[6] = { 1, 0, 0, 1, 1, 1 }, y[6] = { 10, 20, 30, 40, 50, 60 };
+  g_autoptr (DescryConv) conv = NULL;
+  g_autoptr (GError) error = NULL;
+  DescryTensor tx = descry_run_tensor3 (run, 1, 3, 2), ty = descry_run_tensor3 (run, 1, 3, 2);
+
+  conv = descry_conv_new (descry_run_device (run), "test", 2, 2, &s, w, NULL, &error);
+  g_assert_no_error (error);
+  descry_run_write (run, tx, x, 6);
+  descry_run_write (run, ty, y, 6);
+  op_conv (run, ty, tx, conv, NULL, DESCRY_ACT_NONE, ty);
+  descry_run_read (run, ty, y, 6);
+  g_assert_cmpfloat (y[0], ==, 11);
+  g_assert_cmpfloat (y[1], ==, 23);
+  g_assert_cmpfloat (y[2], ==, 32);
+  g_assert_cmpfloat (y[3], ==, 44);
+  g_assert_cmpfloat (y[4], ==, 53);
+  g_assert_cmpfloat (y[5], ==, 67);
+}
+
+static void
+test_wrong_shapes (DescryRun *run)
+{
+  DescryRun *failing = descry_run_new (descry_run_device (run), NULL);
+  DescryConvShape s = { .kernel = 3, .stride = 1, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1 };
+  DescryConvShape depthwise = { .kernel = 1, .stride = 1, .depthwise = TRUE };
+  float w[18] = { 0 };
+  g_autoptr (DescryConv) conv = NULL;
+  g_autoptr (GError) error = NULL;
+
+  conv = descry_conv_new (descry_run_device (run), "stem", 1, 2, &s, w, NULL, &error);
+  g_assert_no_error (error);
+  op_conv (failing, descry_run_tensor3 (failing, 4, 4, 1), descry_run_tensor3 (failing, 5, 4, 2), conv, NULL, DESCRY_ACT_NONE, (DescryTensor) { 0 });
+  g_assert_false (descry_run_finish (failing, &error));
+  g_assert_error (error, DESCRY_ERROR, DESCRY_ERROR_SHAPE);
+  g_assert_nonnull (strstr (error->message, "stem"));
+  descry_run_free (failing);
+  g_clear_error (&error);
+
+  g_assert_null (descry_conv_new (descry_run_device (run), "dw", 2, 3, &depthwise, w, NULL, &error));
+  g_assert_error (error, DESCRY_ERROR, DESCRY_ERROR_SHAPE);
+}
+
+static void
+test_same (void)
+{
+  DescryConvShape s = { .kernel = 3, .stride = 2 };
+
+  descry_conv_same (&s, 224, 225);
+  g_assert_cmpuint (s.pad_top, ==, 0);
+  g_assert_cmpuint (s.pad_bottom, ==, 1);
+  g_assert_cmpuint (s.pad_left, ==, 1);
+  g_assert_cmpuint (s.pad_right, ==, 1);
+  s.kernel = 5;
+  descry_conv_same (&s, 224, 7);
+  g_assert_cmpuint (s.pad_top, ==, 1);
+  g_assert_cmpuint (s.pad_bottom, ==, 2);
+  g_assert_cmpuint (s.pad_left, ==, 2);
+  g_assert_cmpuint (s.pad_right, ==, 2);
+  s = (DescryConvShape) { .kernel = 1, .stride = 2 };
+  descry_conv_same (&s, 224, 7);
+  g_assert_cmpuint (s.pad_top + s.pad_bottom + s.pad_left + s.pad_right, ==, 0);
+}
+
+int
+main (int    argc,
+      char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+
+  g_test_add_func ("/ops/conv/same", test_same);
+  add_op_test ("conv/cases", test_cases);
+  add_op_test ("conv/in-place", test_in_place);
+  add_op_test ("conv/wrong-shapes", test_wrong_shapes);
+
+  return g_test_run ();
+}
