@@ -92,7 +92,7 @@ test_refused (void)
       g_assert_error (error, DESCRY_ERROR, DESCRY_ERROR_DECODE);
       g_test_message ("%s", error->message);
       g_assert_nonnull (strstr (error->message, cases[i].reason));
-      g_assert_nonnull (strstr (error->message, strcmp (name, ".") == 0 ? "picture" : name));
+      g_assert_true (g_str_has_prefix (error->message, name));
     }
 }
 
