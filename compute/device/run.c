@@ -19,6 +19,8 @@ struct _DescryRun
   GCancellable *cancellable;
   GError       *error; /* the first one */
   GHashTable   *taken; /* cl_mem of this run's tensors */
+  DescryTapFunc tap;
+  gpointer      tap_data;
 };
 
 DescryRun *
@@ -350,10 +352,48 @@ descry_run_native (DescryRun       *run,
 }
 
 void
+descry_run_set_tap (DescryRun    *run,
+                    DescryTapFunc func,
+                    gpointer      data)
+{
+  run->tap = func;
+  run->tap_data = data;
+}
+
+void
+descry_run_tap (DescryRun   *run,
+                DescryTensor tensor,
+                const char  *format,
+                ...)
+{
+  g_autofree char *name = NULL;
+  va_list args;
+
+  if (run->tap == NULL || tensor.buffer == NULL || !descry_run_ok (run))
+    return;
+
+  va_start (args, format);
+  name = g_strdup_vprintf (format, args);
+  va_end (args);
+  run->tap (run, name, tensor, run->tap_data);
+}
+
+void
 descry_run_flush (DescryRun *run)
 {
-  if (descry_run_ok (run))
-    clFlush (run->device->queue);
+  cl_int code;
+
+  if (!descry_run_ok (run))
+    return;
+
+  code = clFlush (run->device->queue);
+  if (code != CL_SUCCESS)
+    {
+      GError *error = NULL;
+
+      descry_cl_set_error (&error, code, "Starting work on %s", run->device->info->name);
+      descry_run_take (run, error);
+    }
 }
 
 gboolean

@@ -128,6 +128,12 @@ void descry_run_native (DescryRun       *run,
                         const gsize     *places,
                         guint            n_buffers);
 
+/* Named intermediates for parity checks (`descry stage --taps`): models call descry_run_tap() at places
+ * worth comparing; without a listener it costs nothing. The listener may read the tensor. */
+typedef void (*DescryTapFunc) (DescryRun *run, const char *name, DescryTensor tensor, gpointer data);
+void     descry_run_set_tap (DescryRun *run, DescryTapFunc func, gpointer data);
+void     descry_run_tap     (DescryRun *run, DescryTensor tensor, const char *format, ...) G_GNUC_PRINTF (3, 4);
+
 /* The first failure wins; later ones are dropped. */
 void     descry_run_fail   (DescryRun *run, DescryError code, const char *format, ...) G_GNUC_PRINTF (3, 4);
 void     descry_run_take   (DescryRun *run, GError *error); /* the same, takes @error */

@@ -33,10 +33,7 @@ error_exit_cb (j_common_ptr common)
   char reason[JMSG_LENGTH_MAX];
 
   common->err->format_message (common, reason);
-  if (errors->ended)
-    descry_picture_fail (errors->picture, "the file ends early");
-  else
-    descry_picture_fail (errors->picture, "damaged JPEG: %s", reason);
+  descry_picture_fail (errors->picture, "damaged JPEG: %s", reason);
   longjmp (errors->back, 1);
 }
 
