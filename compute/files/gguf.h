@@ -3,6 +3,16 @@
  * The file is untrusted: every count is bounded before anything is allocated, every tensor is
  * known to lie inside the file. Nothing stays mapped; tensor bytes are read when asked for.
  *
+ * What opening guarantees (each has a test in tests/unit/gguf*.c):
+ *  - one cursor reads, every count is bounded by the bytes left before memory is taken, every
+ *    product and sum is checked; memory stays below twice the file plus 1 MiB
+ *  - 1…4 dimensions, each at least 1, at most 2^40 elements; alignment a power of two, 8…1 MiB;
+ *    keys 1…65535 bytes, strings at most 16 MiB, arrays of arrays refused; at most 100,000 keys
+ *    and 100,000 tensors; no name twice; bools are 0 or 1
+ *  - tensors follow one another in the order of the list, aligned, and end where the file ends
+ *  - a failure leaves nothing behind but one message
+ * Extra keys and tensors are no error: callers ask for what they need.
+ *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
 
@@ -71,6 +81,13 @@ void descry_gguf_writer_set_floats (DescryGgufWriter *writer, const char *key, c
 void descry_gguf_writer_set_ints   (DescryGgufWriter *writer, const char *key, const gint32 *values, gsize n);
 void descry_gguf_writer_add        (DescryGgufWriter *writer, const char *name, DescryGgmlType type, guint n_dims, const guint64 *dims,
                                     gpointer data /* (transfer full), descry_free() */, gsize bytes);
+
+/* The same for a tensor made only when it is written: @fill gives @bytes bytes (transfer full,
+ * descry_free()) or an error. @data must live until then. */
+typedef gpointer (*DescryGgufFill) (gpointer data, gsize bytes, GError **error);
+void descry_gguf_writer_add_later  (DescryGgufWriter *writer, const char *name, DescryGgmlType type, guint n_dims, const guint64 *dims,
+                                    DescryGgufFill fill, gpointer data);
+void descry_gguf_writer_copy_metadata (DescryGgufWriter *writer, DescryGguf *source); /* every key; a later set_ replaces one */
 gboolean descry_gguf_writer_write  (DescryGgufWriter *writer, const char *path, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DescryGguf, descry_gguf_free)

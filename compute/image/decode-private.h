@@ -9,7 +9,7 @@
 
 G_BEGIN_DECLS
 
-/* Runs @program on @input (above descriptor 3, not closed). @name appears in messages;
+/* Runs @program on @input (not closed). @name appears in messages;
  * @time_limit in milliseconds. */
 DescryImage *_descry_decode_run (const char   *program,
                                  int           input,

@@ -273,6 +273,20 @@ take_picture (int         memory,
   return image;
 }
 
+/* The same descriptor, above those of the child; closes the low one. */
+static int
+lift (int descriptor)
+{
+  int high;
+
+  if (descriptor < 0 || descriptor > DESCRY_DECODE_FD)
+    return descriptor;
+
+  high = fcntl (descriptor, F_DUPFD_CLOEXEC, DESCRY_DECODE_FD + 1);
+  close (descriptor);
+  return high;
+}
+
 DescryImage *
 _descry_decode_run (const char   *program,
                     int           input,
@@ -283,30 +297,24 @@ _descry_decode_run (const char   *program,
 {
   DescryImage *image = NULL;
   char message[MESSAGE_SIZE];
-  int memory = -1, ends[2] = { -1, -1 }, status = 0;
+  int own_input, memory, ends[2] = { -1, -1 }, status = 0;
   pid_t pid;
 
   if (g_cancellable_set_error_if_cancelled (cancellable, error))
     return NULL;
 
-  memory = memfd_create ("descry-picture", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (memory < 0 || pipe2 (ends, O_CLOEXEC) != 0)
+  /* The child's descriptors 0 to 3 are placed one after another, so ours must lie above. */
+  own_input = fcntl (input, F_DUPFD_CLOEXEC, DESCRY_DECODE_FD + 1);
+  memory = lift (memfd_create ("descry-picture", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (pipe2 (ends, O_CLOEXEC) == 0)
+    ends[1] = lift (ends[1]);
+  if (own_input < 0 || memory < 0 || ends[1] < 0)
     {
       g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_IO, "%s: no descriptor left for decoding: %s", name, g_strerror (errno));
       goto out;
     }
-  /* The file actions below place descriptors 0 to 3 one after another: ours must lie above. */
-  if (memory <= DESCRY_DECODE_FD || ends[1] <= DESCRY_DECODE_FD)
-    {
-      int high_memory = fcntl (memory, F_DUPFD_CLOEXEC, DESCRY_DECODE_FD + 1), high_end = fcntl (ends[1], F_DUPFD_CLOEXEC, DESCRY_DECODE_FD + 1);
 
-      close (memory);
-      close (ends[1]);
-      memory = high_memory;
-      ends[1] = high_end;
-    }
-
-  if (!start_child (program, input, memory, ends[1], &pid, error))
+  if (!start_child (program, own_input, memory, ends[1], &pid, error))
     goto out;
   close (ends[1]);
   ends[1] = -1;
@@ -327,6 +335,8 @@ _descry_decode_run (const char   *program,
     set_decode_error (error, name, "the picture could not be read: the decoder ended with status %d", WEXITSTATUS (status));
 
 out:
+  if (own_input >= 0)
+    close (own_input);
   if (memory >= 0)
     close (memory);
   if (ends[0] >= 0)
@@ -343,20 +353,6 @@ decode_descriptor (int           input,
                    GError      **error)
 {
   g_autofree char *program = find_program ();
-  DescryImage *image;
-
-  /* The child's descriptor 0 may be the parent's 0 to 3 only if it is not overwritten on the way. */
-  if (input <= DESCRY_DECODE_FD)
-    {
-      int high = fcntl (input, F_DUPFD_CLOEXEC, DESCRY_DECODE_FD + 1);
-
-      image = high >= 0 ? _descry_decode_run (program, high, name, TIME_LIMIT, cancellable, error) : NULL;
-      if (high >= 0)
-        close (high);
-      else
-        g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_IO, "%s: no descriptor left for decoding: %s", name, g_strerror (errno));
-      return image;
-    }
 
   return _descry_decode_run (program, input, name, TIME_LIMIT, cancellable, error);
 }

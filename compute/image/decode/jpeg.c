@@ -33,7 +33,10 @@ error_exit_cb (j_common_ptr common)
   char reason[JMSG_LENGTH_MAX];
 
   common->err->format_message (common, reason);
-  descry_picture_fail (errors->picture, "damaged JPEG: %s", reason);
+  if (errors->ended)
+    descry_picture_fail (errors->picture, "the file ends early");
+  else
+    descry_picture_fail (errors->picture, "damaged JPEG: %s", reason);
   longjmp (errors->back, 1);
 }
 
