@@ -68,11 +68,11 @@ find_excess (const char *text,
 }
 
 json_t *
-descry_json_parse (const char *text,
-                   gsize       length,
-                   guint       depth,
-                   const char *path,
-                   GError    **error)
+descry_files_json_parse (const char *text,
+                         gsize       length,
+                         guint       depth,
+                         const char *path,
+                         GError    **error)
 {
   const char *problem = find_excess (text, length, depth);
   json_error_t where;
@@ -98,10 +98,10 @@ descry_json_parse (const char *text,
 }
 
 json_t *
-descry_json_load (const char *path,
-                  gsize       limit,
-                  guint       depth,
-                  GError    **error)
+descry_files_json_load (const char *path,
+                        gsize       limit,
+                        guint       depth,
+                        GError    **error)
 {
   gsize length;
   guint8 *bytes = descry_file_read_all (path, limit, &length, error);
@@ -110,7 +110,7 @@ descry_json_load (const char *path,
   if (bytes == NULL)
     return NULL;
 
-  value = descry_json_parse ((const char *) bytes, length, depth, path, error);
+  value = descry_files_json_parse ((const char *) bytes, length, depth, path, error);
   descry_free (bytes);
   return value;
 }

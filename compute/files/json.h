@@ -11,7 +11,7 @@
 G_BEGIN_DECLS
 
 /**
- * descry_json_parse:
+ * descry_files_json_parse:
  * @text: UTF-8, @length bytes, no zero needed at the end
  * @depth: objects and arrays within one another, at most
  * @path: for messages
@@ -22,16 +22,16 @@ G_BEGIN_DECLS
  *
  * Returns: (transfer full): the value, or %NULL with @error set; json_decref()
  */
-json_t *descry_json_parse (const char *text,
-                           gsize       length,
-                           guint       depth,
-                           const char *path,
-                           GError    **error);
+json_t *descry_files_json_parse (const char *text,
+                                 gsize       length,
+                                 guint       depth,
+                                 const char *path,
+                                 GError    **error);
 
 /* The same from a file of at most @limit bytes. */
-json_t *descry_json_load  (const char *path,
-                           gsize       limit,
-                           guint       depth,
-                           GError    **error);
+json_t *descry_files_json_load  (const char *path,
+                                 gsize       limit,
+                                 guint       depth,
+                                 GError    **error);
 
 G_END_DECLS

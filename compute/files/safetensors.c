@@ -294,7 +294,7 @@ read_header (DescrySafetensors *self,
     return fail_memory (self, error);
 
   if (descry_file_read (self->file, sizeof length, text, length, error))
-    header = descry_json_parse (text, length, 8, descry_file_path (self->file), error);
+    header = descry_files_json_parse (text, length, 8, descry_file_path (self->file), error);
   descry_free (text);
   if (header == NULL)
     return FALSE;
