@@ -305,7 +305,7 @@ open_folder (const char *path,
   for (i = 0; i < DESCRY_N_SLOTS; i++)
     bundle->slots[i] = g_ptr_array_new_with_free_func ((GDestroyNotify) descry_bundle_file_free);
 
-  json = descry_json_read (file, MAX_JSON_BYTES, &problem);
+  json = descry_files_json_load (file, MAX_JSON_BYTES, DESCRY_JSON_DEPTH, &problem);
   if (json != NULL && !read_bundle (bundle, json, &problem))
     g_prefix_error (&problem, "%s: ", file);
   if (problem != NULL)

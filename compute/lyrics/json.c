@@ -1,4 +1,4 @@
-/* json.c - reading and writing JSON within bounds
+/* json.c - members of JSON objects, and lines of JSON
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -9,108 +9,8 @@
 
 #include "compute/lyrics/json.h"
 
-#include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-#include <glib/gstdio.h>
-
-#include "compute/memory.h"
-
-/* Brackets outside of strings; jansson's own bound is 2048 levels and fixed when it is built. */
-static gboolean
-is_too_deep (const char *text,
-             gsize       length)
-{
-  gboolean in_string = FALSE;
-  guint depth = 0;
-  gsize i;
-
-  for (i = 0; i < length; i++)
-    {
-      if (in_string)
-        {
-          if (text[i] == '\\')
-            i++;
-          else if (text[i] == '"')
-            in_string = FALSE;
-        }
-      else if (text[i] == '"')
-        in_string = TRUE;
-      else if (text[i] == '{' || text[i] == '[')
-        {
-          if (++depth > DESCRY_JSON_MAX_DEPTH)
-            return TRUE;
-        }
-      else if ((text[i] == '}' || text[i] == ']') && depth > 0)
-        depth--;
-    }
-
-  return FALSE;
-}
-
-json_t *
-descry_json_parse (const char *text,
-                   gsize       length,
-                   const char *name,
-                   GError    **error)
-{
-  json_error_t problem;
-  json_t *json;
-
-  if (is_too_deep (text, length))
-    {
-      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_IO, "%s: nested more than %d levels deep", name, DESCRY_JSON_MAX_DEPTH);
-      return NULL;
-    }
-
-  json = json_loadb (text, length, JSON_REJECT_DUPLICATES, &problem);
-  if (json == NULL)
-    g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_IO, "%s, line %d: %s", name, problem.line, problem.text);
-
-  return json;
-}
-
-json_t *
-descry_json_read (const char *path,
-                  gsize       max_bytes,
-                  GError    **error)
-{
-  char *text = NULL;
-  FILE *file = g_fopen (path, "rbe");
-  json_t *json = NULL;
-  gsize length;
-
-  if (file == NULL)
-    {
-      int code = errno;
-
-      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_IO, "%s: %s", path, g_strerror (code));
-      return NULL;
-    }
-
-  /* One byte more than allowed tells a file that is too long, whatever its size claims to be. */
-  text = descry_try_alloc (max_bytes + 1, 1);
-  if (text == NULL)
-    {
-      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "%s: no memory for %" G_GSIZE_FORMAT " bytes", path, max_bytes);
-      fclose (file);
-      return NULL;
-    }
-
-  length = fread (text, 1, max_bytes + 1, file);
-  if (ferror (file))
-    g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_IO, "%s: %s", path, g_strerror (errno));
-  else if (length > max_bytes)
-    g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_IO, "%s: longer than %" G_GSIZE_FORMAT " bytes", path, max_bytes);
-  else
-    json = descry_json_parse (text, length, path, error);
-
-  descry_free (text);
-  fclose (file);
-  return json;
-}
 
 char *
 descry_json_line (json_t *json)

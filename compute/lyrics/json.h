@@ -1,24 +1,16 @@
-/* json.h - reading and writing JSON within bounds
+/* json.h - members of JSON objects, and lines of JSON
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
 
 #pragma once
 
-#include <jansson.h>
-
 #include "compute/error.h"
+#include "compute/files/json.h"
 
 G_BEGIN_DECLS
 
-#define DESCRY_JSON_MAX_DEPTH 16
-
-/* Objects and arrays nested at most %DESCRY_JSON_MAX_DEPTH deep, no key twice, UTF-8. @name is for
- * messages. (transfer full) */
-json_t  *descry_json_parse (const char *text, gsize length, const char *name, GError **error);
-
-/* A whole file of at most @max_bytes. (transfer full) */
-json_t  *descry_json_read  (const char *path, gsize max_bytes, GError **error);
+#define DESCRY_JSON_DEPTH 16 /* of bundles and scenes, loader.md 4 */
 
 /* One line without a line end, numbers with at most 12 digits. (transfer full) */
 char    *descry_json_line  (json_t *json);
