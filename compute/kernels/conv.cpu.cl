@@ -21,28 +21,6 @@
 #endif
 #define CONV_TILE 12
 
-inline float16
-descry_activate16 (float16 x, uint act)
-{
-  float v[16];
-  uint i;
-
-  switch (act)
-    {
-    case ACT_NONE: return x;
-    case ACT_RELU: return fmax (x, 0.0f);
-    case ACT_RELU6: return clamp (x, 0.0f, 6.0f);
-    case ACT_LEAKY: return fmax (x, 0.1f * x);
-    case ACT_HARD_SWISH: return x * clamp (x + 3.0f, 0.0f, 6.0f) * DESCRY_SIXTH;
-    case ACT_HARD_SIGMOID: return clamp (x + 3.0f, 0.0f, 6.0f) * DESCRY_SIXTH;
-    default:
-      vstore16 (x, 0, v);
-      for (i = 0; i < 16; i++)
-        v[i] = descry_activate (v[i], act);
-      return vload16 (0, v);
-    }
-}
-
 /* The first `count` of 16 lanes: act (sum) + residual. */
 inline void
 conv_store16 (__global float *y, __global const float *residual, float16 sum, uint act, int count)

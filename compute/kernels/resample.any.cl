@@ -70,7 +70,7 @@ resize_source (uint i, float step, uint rule)
 __kernel void
 resize_bilinear (__global float *y, const uint y_at, const uint y_pitch, __global const float *x, const uint x_at, const uint x_pitch,
                  const uint h, const uint w, const uint c, const uint oh, const uint ow, const uint pixels,
-                 const float step_y, const float step_x, const uint rule, const uint add, const uint chunk, const uint lanes)
+                 const float step_y, const float step_x, const uint rule, const uint add, const uint act, const uint chunk, const uint lanes)
 {
   const uint begin = get_global_id (0) * chunk, end = min (begin + chunk, pixels);
   const uint c0 = get_global_id (1) * lanes, c1 = min (c0 + lanes, c);
@@ -97,7 +97,7 @@ resize_bilinear (__global float *y, const uint y_at, const uint y_pitch, __globa
 
           if (add)
             value += vload16 (0, to + i);
-          vstore16 (value, 0, to + i);
+          vstore16 (descry_activate16 (value, act), 0, to + i);
         }
 #endif
       for (; i < c1; i++)
@@ -105,7 +105,7 @@ resize_bilinear (__global float *y, const uint y_at, const uint y_pitch, __globa
           const float top = a[i] + (b[i] - a[i]) * fx, bottom = d[i] + (e[i] - d[i]) * fx;
           const float value = top + (bottom - top) * fy;
 
-          to[i] = add ? to[i] + value : value;
+          to[i] = descry_activate (add ? to[i] + value : value, act);
         }
     }
 }

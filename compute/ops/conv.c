@@ -161,16 +161,16 @@ typedef struct
   guint            n, h, w, oh, ow;
 } Call;
 
-/* [h, w, c] is read as [1, h, w, c]. */
+/* [h, w, c] is read as [1, h, w, c], [n, c] as [n, 1, 1, c]. */
 static void
 read_extents (DescryTensor tensor,
               guint       *n,
               guint       *h,
               guint       *w)
 {
-  *n = tensor.n_dims == 4 ? tensor.shape[0] : 1;
-  *h = tensor.shape[tensor.n_dims - 3];
-  *w = tensor.shape[tensor.n_dims - 2];
+  *n = tensor.n_dims == 3 ? 1 : tensor.shape[0];
+  *h = tensor.n_dims == 2 ? 1 : tensor.shape[tensor.n_dims - 3];
+  *w = tensor.n_dims == 2 ? 1 : tensor.shape[tensor.n_dims - 2];
 }
 
 static gboolean
@@ -181,9 +181,9 @@ check_call (DescryRun        *run,
   const DescryConvShape *s = &call->shape;
   guint reach = s->dilation * (s->kernel - 1) + 1, n, down, across;
 
-  if (call->x.n_dims < 3 || call->y.n_dims < 3 || call->x.type != DESCRY_F32 || call->y.type != DESCRY_F32)
+  if (call->x.n_dims < 2 || call->y.n_dims < 2 || call->x.type != DESCRY_F32 || call->y.type != DESCRY_F32)
     {
-      descry_run_fail (run, DESCRY_ERROR_SHAPE, "%s: a convolution wants f32 [n, h, w, c] or [h, w, c]", conv->name);
+      descry_run_fail (run, DESCRY_ERROR_SHAPE, "%s: a convolution wants f32 [n, h, w, c], [h, w, c] or [n, c]", conv->name);
       return FALSE;
     }
 
@@ -333,4 +333,35 @@ op_conv (DescryRun             *run,
     run_tiles (run, conv, &call);
   else
     run_local (run, conv, &call);
+}
+
+DescryTensor
+op_conv_alloc (DescryRun        *run,
+               DescryTensor      x,
+               const DescryConv *conv,
+               gboolean          same,
+               DescryActivation  act,
+               DescryTensor      residual)
+{
+  DescryConvShape shape = conv->shape;
+  DescryTensor y = { 0 };
+  guint extents[4], n, h, w, reach = shape.dilation * (shape.kernel - 1) + 1;
+
+  if (!descry_run_ok (run) || x.n_dims < 2)
+    return y;
+
+  read_extents (x, &n, &h, &w);
+  if (same)
+    descry_conv_same (&shape, h, w);
+  /* A picture smaller than the kernel is refused by op_conv(). */
+  extents[0] = n;
+  extents[1] = h + shape.pad_top + shape.pad_bottom < reach ? 1 : (h + shape.pad_top + shape.pad_bottom - reach) / shape.stride + 1;
+  extents[2] = w + shape.pad_left + shape.pad_right < reach ? 1 : (w + shape.pad_left + shape.pad_right - reach) / shape.stride + 1;
+  extents[3] = conv->out;
+  if (x.n_dims == 2)
+    extents[1] = conv->out;
+  y = descry_run_tensor (run, DESCRY_F32, x.n_dims, x.n_dims == 3 ? extents + 1 : extents);
+  op_conv (run, y, x, conv, &shape, act, residual);
+
+  return y;
 }

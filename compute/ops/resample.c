@@ -130,6 +130,17 @@ op_resize (DescryRun       *run,
            DescryResizeRule rule,
            gboolean         add)
 {
+  op_resize_act (run, y, x, rule, add, DESCRY_ACT_NONE);
+}
+
+void
+op_resize_act (DescryRun       *run,
+               DescryTensor     y,
+               DescryTensor     x,
+               DescryResizeRule rule,
+               gboolean         add,
+               DescryActivation act)
+{
   gsize global[2], local[2];
   guint chunk, lanes;
 
@@ -141,8 +152,8 @@ op_resize (DescryRun       *run,
                      (DescryArg[]) { DESCRY_T (y), DESCRY_U (y.pitch), DESCRY_T (x), DESCRY_U (x.pitch), DESCRY_U (height (x)), DESCRY_U (width (x)),
                                      DESCRY_U (descry_tensor_cols (x)), DESCRY_U (height (y)), DESCRY_U (width (y)), DESCRY_U (descry_tensor_rows (y)),
                                      DESCRY_FL ((float) height (x) / (float) height (y)), DESCRY_FL ((float) width (x) / (float) width (y)),
-                                     DESCRY_U (rule), DESCRY_U (add), DESCRY_U (chunk), DESCRY_U (lanes) },
-                     16);
+                                     DESCRY_U (rule), DESCRY_U (add), DESCRY_U (act), DESCRY_U (chunk), DESCRY_U (lanes) },
+                     17);
 }
 
 void

@@ -5,7 +5,7 @@
 
 #pragma once
 
-#include "compute/device/run.h"
+#include "compute/ops/gemm.h"
 
 G_BEGIN_DECLS
 
@@ -23,6 +23,9 @@ typedef enum
 
 /* Bilinear, edges clamped, no antialiasing; to the size of @y. If @add, the result is added to @y. */
 void op_resize (DescryRun *run, DescryTensor y, DescryTensor x, DescryResizeRule rule, gboolean add);
+
+/* The same, then the activation. */
+void op_resize_act  (DescryRun *run, DescryTensor y, DescryTensor x, DescryResizeRule rule, gboolean add, DescryActivation act);
 
 /* y = x * scale[n, c], broadcast over height and width. */
 void op_scale_channels (DescryRun *run, DescryTensor y, DescryTensor x, DescryTensor scale);
