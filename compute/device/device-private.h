@@ -25,6 +25,13 @@ typedef struct
   guint64 bytes;
 } DescryPoolBuffer;
 
+/* What is known of each live buffer. */
+typedef struct
+{
+  guint64 bytes;
+  guint64 serial; /* order of creation */
+} DescryBufferFacts;
+
 struct _DescryDevice
 {
   DescryDeviceInfo *info;
@@ -37,7 +44,8 @@ struct _DescryDevice
   GHashTable *kernels; /* "name defines" -> DescryKernel */
 
   GArray     *pool; /* of DescryPoolBuffer: unused, ready */
-  GHashTable *sizes; /* cl_mem -> guint64 *: bytes of every live buffer */
+  GHashTable *facts; /* cl_mem -> DescryBufferFacts *, every live buffer */
+  guint64     serial; /* of the newest buffer */
 
   GPtrArray  *events; /* while profiling: pairs of cl_event, DescryKernel */
 

@@ -182,7 +182,7 @@ descry_device_open (const char    *selector,
   device->programs = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, free_program);
   device->kernels = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, free_kernel);
   device->pool = g_array_new (FALSE, FALSE, sizeof (DescryPoolBuffer));
-  device->sizes = g_hash_table_new_full (NULL, NULL, NULL, g_free);
+  device->facts = g_hash_table_new_full (NULL, NULL, NULL, g_free);
   device->events = g_ptr_array_new ();
   device->profiling = g_strcmp0 (g_getenv ("DESCRY_PROFILE"), "1") == 0;
 
@@ -223,13 +223,13 @@ descry_device_free (DescryDevice *device)
   descry_device_trim (device);
 
   /* Whatever its owner forgot would keep the context alive. */
-  g_hash_table_iter_init (&iter, device->sizes);
+  g_hash_table_iter_init (&iter, device->facts);
   while (g_hash_table_iter_next (&iter, &buffer, NULL))
     clReleaseMemObject (buffer);
 
   g_clear_pointer (&device->kernels, g_hash_table_unref);
   g_clear_pointer (&device->programs, g_hash_table_unref);
-  g_clear_pointer (&device->sizes, g_hash_table_unref);
+  g_clear_pointer (&device->facts, g_hash_table_unref);
   g_clear_pointer (&device->pool, g_array_unref);
   g_clear_pointer (&device->events, g_ptr_array_unref);
   g_clear_pointer (&device->queue, clReleaseCommandQueue);
@@ -282,7 +282,7 @@ descry_device_buffer_take (DescryDevice  *device,
                            GError       **error)
 {
   guint best = G_MAXUINT;
-  guint64 *size;
+  DescryBufferFacts *facts;
   cl_mem buffer;
   cl_int code;
   guint i;
@@ -323,9 +323,10 @@ descry_device_buffer_take (DescryDevice  *device,
       return NULL;
     }
 
-  size = g_new (guint64, 1);
-  *size = bytes;
-  g_hash_table_insert (device->sizes, buffer, size);
+  facts = g_new (DescryBufferFacts, 1);
+  facts->bytes = bytes;
+  facts->serial = ++device->serial;
+  g_hash_table_insert (device->facts, buffer, facts);
   device->stats.buffers++;
   device->stats.buffer_allocations++;
   device->stats.live_bytes += bytes;
@@ -338,12 +339,12 @@ void
 descry_device_buffer_give (DescryDevice *device,
                            cl_mem        buffer)
 {
-  const guint64 *size = g_hash_table_lookup (device->sizes, buffer);
+  const DescryBufferFacts *facts = g_hash_table_lookup (device->facts, buffer);
   DescryPoolBuffer entry = { buffer, 0 };
 
-  g_return_if_fail (size != NULL);
+  g_return_if_fail (facts != NULL);
 
-  entry.bytes = *size;
+  entry.bytes = facts->bytes;
   g_array_append_val (device->pool, entry);
 }
 
@@ -351,13 +352,13 @@ void
 descry_device_buffer_free (DescryDevice *device,
                            cl_mem        buffer)
 {
-  const guint64 *size = g_hash_table_lookup (device->sizes, buffer);
+  const DescryBufferFacts *facts = g_hash_table_lookup (device->facts, buffer);
 
-  g_return_if_fail (size != NULL);
+  g_return_if_fail (facts != NULL);
 
-  device->stats.live_bytes -= *size;
+  device->stats.live_bytes -= facts->bytes;
   device->stats.buffers--;
-  g_hash_table_remove (device->sizes, buffer);
+  g_hash_table_remove (device->facts, buffer);
   clReleaseMemObject (buffer);
 }
 

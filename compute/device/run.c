@@ -308,6 +308,41 @@ descry_run_launch (DescryRun       *run,
     }
 }
 
+#define MAX_NATIVE_BUFFERS 16
+
+/* What is in front of the caller's data in the block that the driver copies. */
+typedef struct
+{
+  DescryNativeFunc func;
+  guint            n; /* places to fill */
+  guint            which[MAX_NATIVE_BUFFERS]; /* index of the buffer for each */
+  gsize            places[MAX_NATIVE_BUFFERS]; /* bytes into the data */
+  gpointer         pointers[MAX_NATIVE_BUFFERS]; /* filled by the driver, each buffer once */
+} NativeHead;
+
+static void CL_CALLBACK
+native_trampoline (void *block)
+{
+  NativeHead *head = block;
+  guint8 *data = (guint8 *) block + sizeof *head;
+  guint i;
+
+  for (i = 0; i < head->n; i++)
+    memcpy (data + head->places[i], &head->pointers[head->which[i]], sizeof (gpointer));
+  head->func (data);
+}
+
+static guint64
+serial_of (DescryRun *run,
+           cl_mem     buffer)
+{
+  const DescryBufferFacts *facts = g_hash_table_lookup (run->device->facts, buffer);
+
+  return facts != NULL ? facts->serial : 0;
+}
+
+/* The driver gets each buffer once and in the order of creation: PoCL 3.1 sorts the list by that and drops
+ * doubles, but fills the places in the order given, so any other list gives pointers to the wrong buffers. */
 void
 descry_run_native (DescryRun       *run,
                    DescryNativeFunc func,
@@ -317,12 +352,14 @@ descry_run_native (DescryRun       *run,
                    const gsize     *places,
                    guint            n_buffers)
 {
-  g_autofree guint8 *copy = NULL;
-  const void *slots[16];
+  g_autofree guint8 *block = NULL;
+  cl_mem unique[MAX_NATIVE_BUFFERS];
+  const void *slots[MAX_NATIVE_BUFFERS];
+  NativeHead *head;
   cl_int code;
-  guint i;
+  guint n_unique = 0, i, u;
 
-  g_return_if_fail (n_buffers <= G_N_ELEMENTS (slots));
+  g_return_if_fail (n_buffers <= MAX_NATIVE_BUFFERS);
 
   if (!descry_run_ok (run))
     return;
@@ -332,14 +369,34 @@ descry_run_native (DescryRun       *run,
       return;
     }
 
-  copy = g_memdup2 (data, size);
   for (i = 0; i < n_buffers; i++)
     {
-      memcpy (copy + places[i], &buffers[i], sizeof (cl_mem));
-      slots[i] = copy + places[i];
+      for (u = 0; u < n_unique && serial_of (run, unique[u]) < serial_of (run, buffers[i]); u++)
+        ;
+      if (u < n_unique && unique[u] == buffers[i])
+        continue;
+      memmove (unique + u + 1, unique + u, (n_unique - u) * sizeof *unique);
+      unique[u] = buffers[i];
+      n_unique++;
     }
 
-  code = clEnqueueNativeKernel (run->device->queue, (void (CL_CALLBACK *) (void *)) func, copy, size, n_buffers, buffers, slots, 0, NULL, NULL);
+  block = g_malloc0 (sizeof *head + size);
+  head = (NativeHead *) (void *) block;
+  head->func = func;
+  head->n = n_buffers;
+  memcpy (block + sizeof *head, data, size);
+  for (u = 0; u < n_unique; u++)
+    slots[u] = &head->pointers[u];
+  for (i = 0; i < n_buffers; i++)
+    {
+      for (u = 0; unique[u] != buffers[i]; u++)
+        ;
+      head->which[i] = u;
+      head->places[i] = places[i];
+    }
+
+  code = clEnqueueNativeKernel (run->device->queue, native_trampoline, block, sizeof *head + size,
+                                n_unique, n_unique > 0 ? unique : NULL, n_unique > 0 ? slots : NULL, 0, NULL, NULL);
   if (code != CL_SUCCESS)
     {
       GError *error = NULL;

@@ -68,6 +68,42 @@ test_error_sticks (DescryRun *run)
   descry_run_free (failing);
 }
 
+typedef struct
+{
+  float *a, *b, *again;
+  float  factor;
+} NativeCall;
+
+static void
+scale_native (void *data)
+{
+  NativeCall *call = data;
+
+  call->b[0] = call->factor * call->a[0] + (call->again == call->a ? 1.0f : 0.0f);
+}
+
+/* Native kernels see the buffers' memory, in any order and one named twice (PoCL 3.1 mixes them up). */
+static void
+test_native (DescryRun *run)
+{
+  DescryTensor a = descry_run_tensor2 (run, 1, 1), b = descry_run_tensor2 (run, 1, 1);
+  NativeCall call = { .factor = 3.0f };
+  /* The newer buffer first, the older one twice. */
+  const cl_mem buffers[] = { b.buffer, a.buffer, a.buffer };
+  const gsize places[] = { G_STRUCT_OFFSET (NativeCall, b), G_STRUCT_OFFSET (NativeCall, again), G_STRUCT_OFFSET (NativeCall, a) };
+  float value = 5.0f;
+
+  if (!descry_device_info (descry_run_device (run))->native_kernels)
+    {
+      g_test_skip ("the device runs no native kernels");
+      return;
+    }
+  descry_run_write (run, a, &value, 1);
+  descry_run_native (run, scale_native, &call, sizeof call, buffers, places, 3);
+  descry_run_read (run, b, &value, 1);
+  g_assert_cmpfloat (value, ==, 16.0f);
+}
+
 static void
 test_cancel (DescryRun *run)
 {
@@ -155,6 +191,7 @@ main (int    argc,
   add_op_test ("device/views", test_views);
   add_op_test ("device/pool", test_pool);
   add_op_test ("device/error-sticks", test_error_sticks);
+  add_op_test ("device/native", test_native);
   add_op_test ("device/cancel", test_cancel);
   g_test_add_func ("/ops/device/program-cache", test_program_cache);
   g_test_add_func ("/ops/device/bad-selector", test_bad_selector);

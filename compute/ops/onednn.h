@@ -1,0 +1,77 @@
+/* onednn.h - convolutions and matrix products by oneDNN, inside the device's queue
+ *
+ * A provider for devices that run native kernels (CPUs): the library works on the queue's own buffers.
+ * It is found at run time; without it the own kernels do everything.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#pragma once
+
+#include "compute/ops/conv.h"
+
+G_BEGIN_DECLS
+
+/* FALSE with the reason (static text) when the library is absent, does not fit, was switched off by
+ * DESCRY_ONEDNN=0, or the device runs no native kernels. */
+gboolean descry_onednn_available (DescryDevice  *device,
+                                  const char   **reason);
+
+/* "2.6.3", or NULL while it is not loaded. */
+const char *descry_onednn_version (void);
+
+typedef struct _DescryOnednnConv DescryOnednnConv;
+
+/**
+ * descry_onednn_conv_new:
+ * @weights: f32 OIHW (depthwise: [channels, 1, kernel, kernel]); copied
+ * @bias: (nullable): f32 [out]; copied
+ *
+ * Nothing is computed yet: the primitive and its packed weights are made for the first picture size that
+ * comes, and kept for each.
+ *
+ * Returns: (transfer full): or %NULL if memory is out
+ */
+DescryOnednnConv *descry_onednn_conv_new  (guint                  out,
+                                           guint                  in,
+                                           const DescryConvShape *shape,
+                                           const float           *weights,
+                                           const float           *bias);
+void              descry_onednn_conv_free (DescryOnednnConv      *conv);
+
+/**
+ * descry_onednn_conv:
+ * @bf16: multiply in bfloat16 with f32 sums, where the processor has it; the tensors stay f32
+ *
+ * As op_conv().
+ *
+ * Returns: %FALSE if this case is not covered (nothing was enqueued: let the own kernel do it)
+ */
+gboolean descry_onednn_conv (DescryRun             *run,
+                             DescryTensor           y,
+                             DescryTensor           x,
+                             DescryOnednnConv      *conv,
+                             const DescryConvShape *shape,
+                             DescryActivation       act,
+                             DescryTensor           residual,
+                             gboolean               bf16);
+
+typedef struct _DescryOnednnMatmul DescryOnednnMatmul;
+
+/* @weights: f32 [n, k]; kept by the caller until the first product of each kind has packed them: copied here. */
+DescryOnednnMatmul *descry_onednn_matmul_new  (guint n, guint k, const float *weights);
+void                descry_onednn_matmul_free (DescryOnednnMatmul *matmul);
+
+/* As op_gemm(); FALSE if this case is not covered. */
+gboolean descry_onednn_matmul (DescryRun            *run,
+                               DescryTensor          c,
+                               DescryTensor          a,
+                               DescryOnednnMatmul   *matmul,
+                               const DescryEpilogue *epilogue,
+                               gboolean              bf16);
+
+/* Status of the native kernels that ran since the last call: the first failure, or 0. Look after a
+ * descry_run_finish(). */
+int descry_onednn_take_status (void);
+
+G_END_DECLS
