@@ -1,6 +1,6 @@
 /* tokenizer.c - ids and chat prompts against the reference tokenizers
  *
- * text/*.gguf hold small vocabularies of each family; text/*.ids.gz the ids of the first lines of the
+ * The folder text holds small vocabularies of each family (.gguf), and (.ids.gz) the ids of the first lines of the
  * generated text and a digest of all (scripts/make-tokenizers.py). SmolLM2's own file is read where set-up
  * has put it.
  *

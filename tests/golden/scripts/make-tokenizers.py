@@ -166,9 +166,10 @@ if smollm2:
 
 # SentencePiece
 with tempfile.TemporaryDirectory() as folder:
-    corpus = [piece for line in lines for piece in line.replace("\r", "\n").split("\n") if piece]
+    # The small alphabets only: what lies outside becomes bytes.
+    corpus = [piece for line in lines for piece in line.replace("\r", "\n").split("\n") if piece and max(map(ord, piece)) < 0x600]
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(corpus), model_prefix=folder + "/spm", model_type="bpe", vocab_size=1200, byte_fallback=True, character_coverage=0.6,
+        sentence_iterator=iter(corpus), model_prefix=folder + "/spm", model_type="bpe", vocab_size=1200, byte_fallback=True, character_coverage=0.99,
         normalization_rule_name="identity", remove_extra_whitespaces=False, max_sentence_length=20000, minloglevel=2)
     sp = sentencepiece.SentencePieceProcessor(model_file=folder + "/spm.model")
 n = sp.vocab_size()
