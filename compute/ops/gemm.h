@@ -60,6 +60,24 @@ DescryWeight *descry_weight_new  (DescryDevice   *device,
                                   guint           k,
                                   gconstpointer   data,
                                   GError        **error);
+
+/* Several weights of one input under each other, so that one launch computes them all: Q, K and V; gate and
+ * up. Their types must join: be kept in the same form on the device. */
+typedef struct
+{
+  DescryGgmlType type;
+  guint          n;
+  gconstpointer  data;
+} DescryWeightPart;
+
+gboolean      descry_weight_joins      (DescryGgmlType a, DescryGgmlType b);
+DescryWeight *descry_weight_new_joined (DescryDevice           *device,
+                                        const char             *name,
+                                        guint                   k,
+                                        const DescryWeightPart *parts,
+                                        guint                   n_parts,
+                                        GError                **error);
+
 void          descry_weight_free (DescryWeight   *weight);
 guint         descry_weight_rows (const DescryWeight *weight);
 guint         descry_weight_cols (const DescryWeight *weight);
@@ -71,6 +89,26 @@ void op_gemm (DescryRun            *run,
               DescryTensor          a,
               const DescryWeight   *w,
               const DescryEpilogue *epilogue);
+
+/* What a decoder layer does around its products, done in them. For few rows only: m <= DESCRY_FEW_ROWS. */
+#define DESCRY_FEW_ROWS 8
+
+typedef struct
+{
+  DescryTensor norm;        /* f32 [m, k], or buffer NULL: each row of the product is divided by the RMS of its row here,
+                             * so that @a may be an unnormalised row times the norm's weight */
+  float        eps;         /* of that RMS */
+  gboolean     pair;        /* @w joins gate and up: c = silu (gate) * up, [m, n / 2]; n / 2 a multiple of 32 */
+  DescryTensor next_weight; /* f32 [n], or buffer NULL: @next = c * next_weight, what the next product reads */
+  DescryTensor next;
+} DescryFusion;
+
+void op_gemm_fused (DescryRun            *run,
+                    DescryTensor          c,
+                    DescryTensor          a,
+                    const DescryWeight   *w,
+                    const DescryEpilogue *epilogue,
+                    const DescryFusion   *fusion);
 
 /* Rows of an embedding table: out[i] = w[ids[i]]; @ids i32 [m]. Dequantises. */
 void op_embed (DescryRun *run, DescryTensor out, DescryTensor ids, const DescryWeight *w);

@@ -1,0 +1,184 @@
+/* gemv.gpu.cl - products of few rows with weights of any format, gpu family; host side in compute/ops/gemm.c
+ *
+ * kernel         reads                                         writes                        launch
+ * gemv_FORMAT    x f32 [m, k], weight, epilogue, fusion        y f32 [m, n] (and next)       group of 64 a result: (64 n, m)
+ * expand_FORMAT  rows first... of a weight                     f32 [rows, K]                 item a block of 32 (k / 32, rows)
+ * embed_FORMAT   ids i32 [m], weight                           f32 [m, k]                    item a block of 32 (k / 32, m)
+ *
+ * Weights, N rows, K columns, K / 32 blocks B a row, K rounded up to 32 with zeros:
+ *   f32 [N, K]; f16 [N, K]; q8_0 i8 [N, K] then f16 scales [N, B]; q4_0 u8 [N, B, 16] then f16 scales; q4_1 the
+ *   same, then f16 minima. Of a byte of the 4-bit formats the low nibble is column i of its block, the high one
+ *   column 16 + i.
+ * Flags: 1 bias, 2 residual, 4 norm (y is divided by the RMS of a row of norm), 8 pair (rows n and N / 2 + n give silu
+ * (first) * second), 16 next (next = y * next_weight).
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#define FLAG_NORM 4
+#define FLAG_PAIR 8
+#define FLAG_NEXT 16
+#define GEMV_GROUP TREE
+
+/* 32 weights of block b of a row, as floats. */
+inline void
+block_f32 (__global const uchar *w, const uint n, const uint blocks, const uint row, const uint b, float *v)
+{
+  __global const float *at = (__global const float *) w + ((ulong) row * blocks + b) * 32;
+
+  for (uint i = 0; i < 32; i++)
+    v[i] = at[i];
+}
+
+inline void
+block_f16 (__global const uchar *w, const uint n, const uint blocks, const uint row, const uint b, float *v)
+{
+  const ulong at = ((ulong) row * blocks + b) * 32;
+
+  for (uint i = 0; i < 32; i++)
+    v[i] = vload_half (at + i, (__global const half *) w);
+}
+
+inline void
+block_q8_0 (__global const uchar *w, const uint n, const uint blocks, const uint row, const uint b, float *v)
+{
+  const ulong at = (ulong) row * blocks + b;
+  const float d = vload_half (at, (__global const half *) (w + (ulong) n * blocks * 32));
+
+  for (uint i = 0; i < 32; i++)
+    v[i] = d * (float) ((__global const char *) w)[at * 32 + i];
+}
+
+inline void
+block_q4_0 (__global const uchar *w, const uint n, const uint blocks, const uint row, const uint b, float *v)
+{
+  const ulong at = (ulong) row * blocks + b;
+  const float d = vload_half (at, (__global const half *) (w + (ulong) n * blocks * 16));
+
+  for (uint i = 0; i < 16; i++)
+    {
+      const uchar q = w[at * 16 + i];
+
+      v[i] = d * ((float) (q & 15) - 8.0f);
+      v[16 + i] = d * ((float) (q >> 4) - 8.0f);
+    }
+}
+
+inline void
+block_q4_1 (__global const uchar *w, const uint n, const uint blocks, const uint row, const uint b, float *v)
+{
+  const ulong at = (ulong) row * blocks + b;
+  __global const half *scales = (__global const half *) (w + (ulong) n * blocks * 16);
+  const float d = vload_half (at, scales), least = vload_half ((ulong) n * blocks + at, scales);
+
+  for (uint i = 0; i < 16; i++)
+    {
+      const uchar q = w[at * 16 + i];
+
+      v[i] = d * (float) (q & 15) + least;
+      v[16 + i] = d * (float) (q >> 4) + least;
+    }
+}
+
+#define GEMV(FORMAT)                                                                                        \
+  inline float                                                                                              \
+  row_##FORMAT (__global const uchar *w, const uint n, const uint k, const uint row, __global const float *x, const uint lane) \
+  {                                                                                                         \
+    const uint blocks = (k + 31) / 32;                                                                      \
+    float sum = 0.0f;                                                                                       \
+                                                                                                            \
+    for (uint b = lane; b < blocks; b += GEMV_GROUP)                                                        \
+      {                                                                                                     \
+        const uint valid = min (32u, k - b * 32);                                                           \
+        float v[32];                                                                                        \
+                                                                                                            \
+        block_##FORMAT (w, n, blocks, row, b, v);                                                           \
+        for (uint i = 0; i < valid; i++)                                                                    \
+          sum += v[i] * x[b * 32 + i];                                                                      \
+      }                                                                                                     \
+                                                                                                            \
+    return sum;                                                                                             \
+  }                                                                                                         \
+                                                                                                            \
+  __kernel __attribute__ ((reqd_work_group_size (GEMV_GROUP, 1, 1))) void                                   \
+  gemv_##FORMAT (__global const float *x, const uint x_at, const uint x_pitch, __global const uchar *w,     \
+                 __global float *y, const uint y_at, const uint y_pitch,                                    \
+                 const uint m, const uint n, const uint k, const uint flags,                                \
+                 __global const float *bias, const uint bias_at,                                            \
+                 __global const float *residual, const uint residual_at, const uint residual_pitch,         \
+                 const uint act, const float scale,                                                         \
+                 __global const float *norm, const uint norm_at, const uint norm_pitch, const float eps,    \
+                 __global const float *next_weight, const uint next_weight_at,                              \
+                 __global float *next, const uint next_at, const uint next_pitch)                           \
+  {                                                                                                         \
+    __local float part[GEMV_GROUP];                                                                         \
+    const uint lane = get_local_id (0), row = get_group_id (0), r = get_global_id (1);                      \
+    __global const float *in = x + x_at + (ulong) r * x_pitch;                                              \
+    float factor = 1.0f, v;                                                                                 \
+                                                                                                            \
+    if (flags & FLAG_NORM)                                                                                  \
+      {                                                                                                     \
+        float power = 0.0f;                                                                                 \
+                                                                                                            \
+        for (uint i = lane; i < k; i += GEMV_GROUP)                                                         \
+          {                                                                                                 \
+            const float e = norm[norm_at + (ulong) r * norm_pitch + i];                                     \
+                                                                                                            \
+            power += e * e;                                                                                 \
+          }                                                                                                 \
+        factor = 1.0f / sqrt (descry_tree_sum (part, lane, power) / k + eps);                                      \
+      }                                                                                                     \
+                                                                                                            \
+    v = descry_tree_sum (part, lane, row_##FORMAT (w, n, k, row, in, lane)) * factor;                              \
+    if (flags & FLAG_PAIR)                                                                                  \
+      {                                                                                                     \
+        const float up = descry_tree_sum (part, lane, row_##FORMAT (w, n, k, n / 2 + row, in, lane)) * factor;     \
+                                                                                                            \
+        v = v / (1.0f + exp (-v)) * up;                                                                     \
+      }                                                                                                     \
+                                                                                                            \
+    if (lane == 0)                                                                                          \
+      {                                                                                                     \
+        v = descry_activate (v + (flags & FLAG_BIAS ? bias[bias_at + row] : 0.0f), act) * scale;            \
+        if (flags & FLAG_RESIDUAL)                                                                          \
+          v += residual[residual_at + (ulong) r * residual_pitch + row];                                    \
+        y[y_at + (ulong) r * y_pitch + row] = v;                                                            \
+        if (flags & FLAG_NEXT)                                                                              \
+          next[next_at + (ulong) r * next_pitch + row] = v * next_weight[next_weight_at + row];             \
+      }                                                                                                     \
+  }                                                                                                         \
+                                                                                                            \
+  __kernel void                                                                                             \
+  expand_##FORMAT (__global const uchar *w, __global float *y, const uint n, const uint k, const uint first, const uint rows) \
+  {                                                                                                         \
+    const uint b = get_global_id (0), row = get_global_id (1), blocks = (k + 31) / 32;                      \
+    float v[32];                                                                                            \
+                                                                                                            \
+    if (b >= blocks || row >= rows)                                                                         \
+      return;                                                                                               \
+                                                                                                            \
+    block_##FORMAT (w, n, blocks, first + row, b, v);                                                       \
+    for (uint i = 0; i < min (32u, k - b * 32); i++)                                                        \
+      y[((ulong) row * blocks + b) * 32 + i] = v[i];                                                               \
+  }                                                                                                         \
+                                                                                                            \
+  __kernel void                                                                                             \
+  embed_##FORMAT (__global const uint *ids, const uint ids_at, __global const uchar *w, __global float *y, const uint y_at, const uint y_pitch, \
+                  const uint m, const uint n, const uint k)                                                 \
+  {                                                                                                         \
+    const uint b = get_global_id (0), r = get_global_id (1), blocks = (k + 31) / 32;                        \
+    float v[32];                                                                                            \
+                                                                                                            \
+    if (b >= blocks || r >= m)                                                                              \
+      return;                                                                                               \
+                                                                                                            \
+    block_##FORMAT (w, n, blocks, min (ids[ids_at + r], n - 1), b, v);                                      \
+    for (uint i = 0; i < min (32u, k - b * 32); i++)                                                        \
+      y[y_at + (ulong) r * y_pitch + b * 32 + i] = v[i];                                                    \
+  }
+
+GEMV (f32)
+GEMV (f16)
+GEMV (q8_0)
+GEMV (q4_0)
+GEMV (q4_1)

@@ -1,0 +1,209 @@
+/* attention.c - rotary positions, KV cache, streaming attention
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#define G_LOG_DOMAIN "descry-ops"
+
+#include "config.h"
+
+#include "compute/ops/attention.h"
+
+#include <math.h>
+
+#include "compute/ops/elementwise.h"
+
+/* As in compute/kernels/attention.cpu.cl. */
+#define ROWS 16
+#define KEYS 64
+#define LARGEST_HEAD 256
+/* Query rows up to which staging all keys would cost more than it saves, and the shortest span of keys worth an item. */
+#define FEW_ROWS 4
+#define LEAST_SPAN 64
+
+static gboolean
+check (DescryRun             *run,
+       DescryTensor           out,
+       DescryTensor           q,
+       DescryTensor           k,
+       DescryTensor           v,
+       const DescryAttention *p)
+{
+  guint rows = descry_tensor_rows (q), keys = descry_tensor_rows (k), width = p->heads * p->head_dim, kv_width = p->kv_heads * p->head_dim;
+
+  if (!descry_run_ok (run))
+    return FALSE;
+
+  if (p->kv_heads == 0 || p->heads % p->kv_heads != 0 || p->head_dim == 0 || p->head_dim > LARGEST_HEAD)
+    {
+      descry_run_fail (run, DESCRY_ERROR_SHAPE, "attention: %u heads of %u over %u", p->heads, p->head_dim, p->kv_heads);
+      return FALSE;
+    }
+  if (descry_tensor_cols (q) != width || descry_tensor_cols (out) != width || descry_tensor_rows (out) != rows
+      || descry_tensor_cols (k) != kv_width || descry_tensor_cols (v) != kv_width || descry_tensor_rows (v) != keys
+      || q.type != DESCRY_F32 || out.type != DESCRY_F32 || k.type != v.type || (k.type != DESCRY_F32 && k.type != DESCRY_F16) || rows == 0 || keys == 0)
+    {
+      descry_run_fail (run, DESCRY_ERROR_SHAPE, "attention: q %u×%u, k %u×%u, v %u×%u into %u×%u for %u heads of %u over %u", rows, descry_tensor_cols (q),
+                       keys, descry_tensor_cols (k), descry_tensor_rows (v), descry_tensor_cols (v), descry_tensor_rows (out), descry_tensor_cols (out),
+                       p->heads, p->head_dim, p->kv_heads);
+      return FALSE;
+    }
+  if (p->bias.buffer != NULL
+      && (p->bias.type != DESCRY_F32 || descry_tensor_cols (p->bias) != keys
+          || (descry_tensor_rows (p->bias) != rows && descry_tensor_rows (p->bias) != rows * p->heads)))
+    {
+      descry_run_fail (run, DESCRY_ERROR_SHAPE, "attention: a bias of %u×%u for %u heads of %u×%u scores",
+                       descry_tensor_rows (p->bias), descry_tensor_cols (p->bias), p->heads, rows, keys);
+      return FALSE;
+    }
+
+  return TRUE;
+}
+
+static void
+attend_many (DescryRun             *run,
+             DescryTensor           out,
+             DescryTensor           q,
+             DescryTensor           k,
+             DescryTensor           v,
+             const DescryAttention *p,
+             const DescryArg       *shared,
+             guint                  n_shared)
+{
+  guint keys = (descry_tensor_rows (k) + KEYS - 1) / KEYS * KEYS, wide = (p->head_dim + 31) / 32 * 32;
+  guint rows = descry_tensor_rows (q) * (p->heads / p->kv_heads);
+  DescryTensor kt = descry_run_tensor2 (run, p->kv_heads * wide, keys), vf = descry_run_tensor2 (run, p->kv_heads * wide, keys);
+  DescryArg args[24] = { DESCRY_T (q), DESCRY_U (q.pitch), DESCRY_B (kt.buffer), DESCRY_B (vf.buffer), DESCRY_T (out), DESCRY_U (out.pitch) };
+  guint i;
+
+  for (i = 0; i < n_shared; i++)
+    args[6 + i] = shared[i];
+
+  descry_run_launch (run, descry_run_kernel (run, k.type == DESCRY_F32 ? "attention_stage_f32" : "attention_stage_f16", NULL), 2,
+                     (gsize[]) { keys / KEYS, p->kv_heads }, (gsize[]) { 1, 1 },
+                     (DescryArg[]) { DESCRY_T (k), DESCRY_U (k.pitch), DESCRY_T (v), DESCRY_U (v.pitch), DESCRY_B (kt.buffer), DESCRY_B (vf.buffer),
+                                     DESCRY_U (descry_tensor_rows (k)), DESCRY_U (p->head_dim) }, 8);
+  descry_run_launch (run, descry_run_kernel (run, "attention_many", NULL), 2, (gsize[]) { (rows + ROWS - 1) / ROWS, p->kv_heads }, (gsize[]) { 1, 1 }, args, 6 + n_shared);
+  descry_run_release (run, &kt);
+  descry_run_release (run, &vf);
+}
+
+static void
+attend_few (DescryRun             *run,
+            DescryTensor           out,
+            DescryTensor           q,
+            DescryTensor           k,
+            DescryTensor           v,
+            const DescryAttention *p,
+            const DescryArg       *shared,
+            guint                  n_shared)
+{
+  guint rows = descry_tensor_rows (q), keys = descry_tensor_rows (k), wide = (p->head_dim + 31) / 32 * 32;
+  guint units = descry_device_info (descry_run_device (run))->compute_units;
+  /* A few items a core. */
+  guint wanted = MAX (1, 4 * units / (p->kv_heads * rows));
+  guint span = MAX (LEAST_SPAN, (keys + wanted - 1) / wanted);
+  guint spans = (keys + span - 1) / span;
+  DescryTensor parts = descry_run_tensor2 (run, rows * p->heads, spans * (wide + 16));
+  DescryArg args[24] = { DESCRY_T (q), DESCRY_U (q.pitch), DESCRY_T (k), DESCRY_U (k.pitch), DESCRY_T (v), DESCRY_U (v.pitch), DESCRY_B (parts.buffer) };
+  guint i;
+
+  for (i = 0; i < n_shared; i++)
+    args[7 + i] = shared[i];
+  args[7 + n_shared] = DESCRY_U (span);
+
+  descry_run_launch (run, descry_run_kernel (run, k.type == DESCRY_F32 ? "attention_few_f32" : "attention_few_f16", NULL), 3,
+                     (gsize[]) { spans, p->kv_heads, rows }, (gsize[]) { 1, 1, 1 }, args, 8 + n_shared);
+  descry_run_launch (run, descry_run_kernel (run, "attention_join", NULL), 2, (gsize[]) { p->heads, rows }, (gsize[]) { 1, 1 },
+                     (DescryArg[]) { DESCRY_B (parts.buffer), DESCRY_T (out), DESCRY_U (out.pitch), DESCRY_U (spans), DESCRY_U (p->head_dim) }, 5);
+  descry_run_release (run, &parts);
+}
+
+void
+op_attention (DescryRun             *run,
+              DescryTensor           out,
+              DescryTensor           q,
+              DescryTensor           k,
+              DescryTensor           v,
+              const DescryAttention *p)
+{
+  guint rows = descry_tensor_rows (q), keys = descry_tensor_rows (k);
+  float scale = p->scale != 0.0f ? p->scale : 1.0f / sqrtf ((float) p->head_dim);
+  DescryTensor bias = p->bias.buffer != NULL ? p->bias : q;
+  DescryArg shared[12] = { DESCRY_T (bias), DESCRY_U (bias.pitch) };
+
+  if (!check (run, out, q, k, v, p))
+    return;
+
+  /* One bias for all heads, or one for each. */
+  shared[2] = DESCRY_U (p->bias.buffer != NULL && descry_tensor_rows (bias) != rows ? rows * bias.pitch : 0);
+  shared[3] = DESCRY_U (p->bias.buffer != NULL);
+  shared[4] = DESCRY_U (rows);
+  shared[5] = DESCRY_U (keys);
+  shared[6] = DESCRY_U (p->heads / p->kv_heads);
+  shared[7] = DESCRY_U (p->head_dim);
+  shared[8] = DESCRY_FL (scale);
+  shared[9] = DESCRY_U (p->causal);
+  shared[10] = DESCRY_U (p->past);
+
+  if (descry_device_family (descry_run_device (run)) == DESCRY_FAMILY_GPU)
+    {
+      DescryArg args[24] = { DESCRY_T (q), DESCRY_U (q.pitch), DESCRY_T (k), DESCRY_U (k.pitch), DESCRY_T (v), DESCRY_U (v.pitch), DESCRY_T (out), DESCRY_U (out.pitch) };
+      guint i;
+
+      for (i = 0; i < 11; i++)
+        args[8 + i] = shared[i];
+      descry_run_launch (run, descry_run_kernel (run, k.type == DESCRY_F32 ? "attention_f32" : "attention_f16", NULL), 2,
+                         (gsize[]) { (gsize) rows * 64, p->heads }, (gsize[]) { 64, 1 }, args, 19);
+    }
+  else if (rows <= FEW_ROWS)
+    attend_few (run, out, q, k, v, p, shared, 11);
+  else
+    attend_many (run, out, q, k, v, p, shared, 11);
+}
+
+void
+op_rope (DescryRun     *run,
+         DescryTensor   x,
+         guint          heads,
+         guint          head_dim,
+         guint          rope_dim,
+         DescryTensor   freqs,
+         guint          first,
+         DescryRopeKind kind)
+{
+  gboolean cpu = descry_device_family (descry_run_device (run)) == DESCRY_FAMILY_CPU;
+
+  if (!descry_run_ok (run))
+    return;
+  if (x.type != DESCRY_F32 || descry_tensor_cols (x) != heads * head_dim || rope_dim > head_dim || rope_dim % 2 != 0
+      || freqs.type != DESCRY_F32 || descry_tensor_count (freqs) != rope_dim / 2)
+    {
+      descry_run_fail (run, DESCRY_ERROR_SHAPE, "rope: %u heads of %u in rows of %u, %u rotated by %" G_GSIZE_FORMAT " frequencies",
+                       heads, head_dim, descry_tensor_cols (x), rope_dim, descry_tensor_count (freqs));
+      return;
+    }
+
+  descry_run_launch (run, descry_run_kernel (run, "rope", NULL), 2, (gsize[]) { cpu ? 1 : 64, descry_tensor_rows (x) }, (gsize[]) { cpu ? 1 : 64, 1 },
+                     (DescryArg[]) { DESCRY_T (x), DESCRY_U (x.pitch), DESCRY_T (freqs), DESCRY_U (descry_tensor_rows (x)), DESCRY_U (heads), DESCRY_U (head_dim),
+                                     DESCRY_U (rope_dim / 2), DESCRY_U (first), DESCRY_U (kind == DESCRY_ROPE_HALVES) }, 9);
+}
+
+void
+op_cache_write (DescryRun   *run,
+                DescryTensor cache,
+                DescryTensor x,
+                guint        first)
+{
+  guint rows = descry_tensor_rows (x);
+
+  if (!descry_run_ok (run))
+    return;
+  if (cache.n_dims != 2 || first + rows > cache.shape[0] || first + rows < first)
+    {
+      descry_run_fail (run, DESCRY_ERROR_SHAPE, "cache: rows %u to %u of %u", first, first + rows, descry_tensor_rows (cache));
+      return;
+    }
+
+  op_copy (run, descry_tensor_slice (cache, first, rows), x);
+}

@@ -1,0 +1,314 @@
+/* gemm.c - matrix products: which kernel, which provider
+ *
+ * Up to DESCRY_FEW_ROWS rows the weight is read in its packed form, once for every four rows; beyond, a packed
+ * weight is expanded piece by piece into f32 that stays in the cache, and multiplied from there.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#define G_LOG_DOMAIN "descry-ops"
+
+#include "config.h"
+
+#include "compute/ops/gemm-private.h"
+
+#include "compute/device/device-private.h"
+#include "compute/ops/elementwise.h"
+
+/* Floats of an expanded piece of a weight: 4 MiB, which the caches of today's processors hold. */
+#define PIECE (1u << 20)
+/* CLBlast pads and copies what is small, and is never asked for a single row. */
+#define CLBLAST_LEAST 64
+
+static gboolean
+check_epilogue (DescryRun            *run,
+                const DescryWeight   *w,
+                const DescryEpilogue *e,
+                guint                 m,
+                guint                 n)
+{
+  if (e->bias.buffer != NULL && (e->bias.type != DESCRY_F32 || descry_tensor_count (e->bias) != n))
+    {
+      descry_run_fail (run, DESCRY_ERROR_SHAPE, "%s: a bias of %" G_GSIZE_FORMAT " for %u columns", w->name, descry_tensor_count (e->bias), n);
+      return FALSE;
+    }
+  if (e->residual.buffer != NULL && (e->residual.type != DESCRY_F32 || descry_tensor_rows (e->residual) != m || descry_tensor_cols (e->residual) != n))
+    {
+      descry_run_fail (run, DESCRY_ERROR_SHAPE, "%s: a residual of %u×%u for %u×%u",
+                       w->name, descry_tensor_rows (e->residual), descry_tensor_cols (e->residual), m, n);
+      return FALSE;
+    }
+
+  return TRUE;
+}
+
+static gboolean
+check (DescryRun            *run,
+       DescryTensor          c,
+       DescryTensor          a,
+       const DescryWeight   *w,
+       const DescryEpilogue *e,
+       guint                 n)
+{
+  guint m = descry_tensor_rows (a);
+
+  if (!descry_run_ok (run))
+    return FALSE;
+  if (a.buffer == NULL || c.buffer == NULL || a.type != DESCRY_F32 || c.type != DESCRY_F32
+      || descry_tensor_cols (a) != w->k || descry_tensor_cols (c) != n || descry_tensor_rows (c) != m || m == 0)
+    {
+      descry_run_fail (run, DESCRY_ERROR_SHAPE, "%s: %u×%u times %u×%u into %u×%u", w->name,
+                       m, descry_tensor_cols (a), w->n, w->k, descry_tensor_rows (c), descry_tensor_cols (c));
+      return FALSE;
+    }
+
+  return check_epilogue (run, w, e, m, n);
+}
+
+static guint
+epilogue_flags (const DescryEpilogue *e)
+{
+  return (e->bias.buffer != NULL ? DESCRY_GEMM_BIAS : 0) | (e->residual.buffer != NULL ? DESCRY_GEMM_RESIDUAL : 0);
+}
+
+static void
+launch_few (DescryRun            *run,
+            DescryTensor          c,
+            DescryTensor          a,
+            const DescryWeight   *w,
+            const DescryEpilogue *e,
+            const DescryFusion   *f)
+{
+  gboolean cpu = descry_device_family (w->device) == DESCRY_FAMILY_CPU;
+  guint m = descry_tensor_rows (a), results = f->pair ? w->n / 2 : w->n;
+  guint flags = epilogue_flags (e) | (f->norm.buffer != NULL ? DESCRY_GEMV_NORM : 0) | (f->pair ? DESCRY_GEMV_PAIR : 0) | (f->next.buffer != NULL ? DESCRY_GEMV_NEXT : 0);
+  DescryTensor bias = e->bias.buffer != NULL ? e->bias : a, residual = e->residual.buffer != NULL ? e->residual : c;
+  DescryTensor norm = f->norm.buffer != NULL ? f->norm : a, next_weight = f->next.buffer != NULL ? f->next_weight : a, next = f->next.buffer != NULL ? f->next : c;
+  DescryArg args[] = { DESCRY_T (a), DESCRY_U (a.pitch), DESCRY_B (w->data.buffer), DESCRY_T (c), DESCRY_U (c.pitch),
+                       DESCRY_U (m), DESCRY_U (w->n), DESCRY_U (w->k), DESCRY_U (flags), DESCRY_T (bias), DESCRY_T (residual), DESCRY_U (residual.pitch),
+                       DESCRY_U (e->act), DESCRY_FL (e->scale == 0.0f ? 1.0f : e->scale), DESCRY_T (norm), DESCRY_U (norm.pitch), DESCRY_FL (f->eps),
+                       DESCRY_T (next_weight), DESCRY_T (next), DESCRY_U (next.pitch) };
+  char name[32];
+
+  g_snprintf (name, sizeof name, "gemv_%s%s", descry_weight_format (w), cpu && m > 1 ? "_4" : "");
+  descry_run_launch (run, descry_run_kernel (run, name, NULL), 2,
+                     cpu ? (gsize[]) { (results + DESCRY_PANEL - 1) / DESCRY_PANEL, m > 1 ? (m + 3) / 4 : 1 } : (gsize[]) { 64 * (gsize) results, m },
+                     cpu ? (gsize[]) { 1, 1 } : (gsize[]) { 64, 1 }, args, G_N_ELEMENTS (args));
+}
+
+/* The own kernels: columns of c that belong to the f32 panels or rows of @w. */
+static void
+launch_own (DescryRun            *run,
+            DescryTensor          c,
+            DescryTensor          a,
+            DescryTensor          w,
+            const DescryEpilogue *e)
+{
+  static const struct { guint rows; const char *name; } tiles[] = { { 12, "gemm_12" }, { 8, "gemm_8" }, { 4, "gemm_4" }, { 2, "gemm_2" }, { 1, "gemm_1" } };
+  gboolean cpu = descry_device_family (descry_run_device (run)) == DESCRY_FAMILY_CPU;
+  guint m = descry_tensor_rows (a), n = descry_tensor_cols (c), k = descry_tensor_cols (a);
+  DescryTensor bias = e->bias.buffer != NULL ? e->bias : a, residual = e->residual.buffer != NULL ? e->residual : c;
+  DescryArg args[] = { DESCRY_T (a), DESCRY_U (a.pitch), DESCRY_T (w), DESCRY_T (c), DESCRY_U (c.pitch), DESCRY_U (m), DESCRY_U (n), DESCRY_U (k),
+                       DESCRY_U (epilogue_flags (e)), DESCRY_T (bias), DESCRY_T (residual), DESCRY_U (residual.pitch),
+                       DESCRY_U (e->act), DESCRY_FL (e->scale == 0.0f ? 1.0f : e->scale) };
+  guint i;
+
+  if (!cpu)
+    {
+      descry_run_launch (run, descry_run_kernel (run, "gemm_tile", NULL), 2,
+                         (gsize[]) { ((gsize) n + 63) / 64 * 16, ((gsize) m + 63) / 64 * 16 }, (gsize[]) { 16, 16 }, args, G_N_ELEMENTS (args));
+      return;
+    }
+
+  for (i = 0; tiles[i].rows > m; i++)
+    ;
+  descry_run_launch (run, descry_run_kernel (run, tiles[i].name, NULL), 2,
+                     (gsize[]) { (m + tiles[i].rows - 1) / tiles[i].rows, (n + DESCRY_PANEL - 1) / DESCRY_PANEL }, (gsize[]) { 1, 1 }, args, G_N_ELEMENTS (args));
+}
+
+static gboolean
+wants_clblast (DescryRun *run,
+               guint      m,
+               guint      n,
+               guint      k)
+{
+  DescryDevice *device = descry_run_device (run);
+
+  if (m == 1)
+    return FALSE;
+  switch ((DescryGemmProvider) device->gemm_provider)
+    {
+    case DESCRY_GEMM_OWN:
+      return FALSE;
+    case DESCRY_GEMM_CLBLAST:
+      return TRUE;
+    case DESCRY_GEMM_AUTO:
+    default:
+      /* Untuned on CPU devices it is many times slower than the own kernel, and compiles for seconds. */
+      return (device->info->type & CL_DEVICE_TYPE_GPU) != 0 && device->family == DESCRY_FAMILY_GPU
+             && MIN (m, MIN (n, k)) >= CLBLAST_LEAST;
+    }
+}
+
+/* CLBlast knows no epilogue: a second pass where there is one. */
+static gboolean
+try_clblast (DescryRun            *run,
+             DescryTensor          c,
+             DescryTensor          a,
+             DescryTensor          w,
+             const DescryEpilogue *e)
+{
+  gboolean plain = e->residual.buffer == NULL;
+  float scale = e->scale == 0.0f ? 1.0f : e->scale;
+  DescryTensor product = plain ? c : descry_run_tensor2 (run, descry_tensor_rows (a), descry_tensor_cols (c));
+  gboolean done;
+
+  done = descry_gemm_clblast (run, product, a, w, descry_tensor_cols (c), descry_tensor_cols (a));
+  if (done)
+    {
+      if (e->bias.buffer != NULL)
+        {
+          DescryTensor bias = e->bias;
+
+          bias.n_dims = 2;
+          bias.shape[1] = bias.pitch = descry_tensor_cols (c);
+          bias.shape[0] = 1;
+          op_add (run, product, product, bias, e->act);
+        }
+      else if (e->act != DESCRY_ACT_NONE)
+        op_activate (run, product, product, e->act);
+      if (scale != 1.0f)
+        op_scale (run, product, product, scale);
+      if (!plain)
+        op_add (run, c, product, e->residual, DESCRY_ACT_NONE);
+    }
+  if (!plain)
+    descry_run_release (run, &product);
+
+  return done;
+}
+
+static void
+multiply (DescryRun            *run,
+          DescryTensor          c,
+          DescryTensor          a,
+          DescryTensor          w,
+          const DescryEpilogue *e)
+{
+  if (wants_clblast (run, descry_tensor_rows (a), descry_tensor_cols (c), descry_tensor_cols (a)) && try_clblast (run, c, a, w, e))
+    return;
+
+  launch_own (run, c, a, w, e);
+}
+
+/* Larger products with a weight that is not f32: a few panels or rows at a time. */
+static void
+multiply_expanded (DescryRun            *run,
+                   DescryTensor          c,
+                   DescryTensor          a,
+                   const DescryWeight   *w,
+                   const DescryEpilogue *e)
+{
+  gboolean cpu = descry_device_family (w->device) == DESCRY_FAMILY_CPU;
+  guint depth = (w->k + 31) / 32 * 32;
+  guint step = MAX (PIECE / depth / DESCRY_PANEL, 1) * DESCRY_PANEL;
+  DescryTensor piece = descry_run_tensor2 (run, MIN (step, (w->n + DESCRY_PANEL - 1) / DESCRY_PANEL * DESCRY_PANEL), depth);
+  char name[32];
+  guint first;
+
+  g_snprintf (name, sizeof name, "expand_%s", descry_weight_format (w));
+  for (first = 0; first < w->n && descry_run_ok (run); first += step)
+    {
+      guint columns = MIN (step, w->n - first), rows = cpu ? (columns + DESCRY_PANEL - 1) / DESCRY_PANEL : columns;
+      DescryEpilogue part = *e;
+
+      descry_run_launch (run, descry_run_kernel (run, name, NULL), 2, (gsize[]) { depth / 32, rows }, cpu ? (gsize[]) { 1, 1 } : (gsize[]) { 64, 1 },
+                         (DescryArg[]) { DESCRY_B (w->data.buffer), DESCRY_B (piece.buffer), DESCRY_U (w->n), DESCRY_U (w->k), DESCRY_U (first), DESCRY_U (rows) }, 6);
+      if (e->bias.buffer != NULL)
+        part.bias = descry_tensor_columns (e->bias, first, columns);
+      if (e->residual.buffer != NULL)
+        part.residual = descry_tensor_columns (e->residual, first, columns);
+      multiply (run, descry_tensor_columns (c, first, columns), a, piece, &part);
+    }
+  descry_run_release (run, &piece);
+}
+
+void
+op_gemm (DescryRun            *run,
+         DescryTensor          c,
+         DescryTensor          a,
+         const DescryWeight   *w,
+         const DescryEpilogue *epilogue)
+{
+  DescryEpilogue plain = { 0 };
+  DescryFusion none = { 0 };
+
+  if (epilogue == NULL)
+    epilogue = &plain;
+  if (!check (run, c, a, w, epilogue, w->n))
+    return;
+
+  if (w->type == DESCRY_GGML_F32 && (descry_tensor_rows (a) > 1 || descry_device_family (w->device) == DESCRY_FAMILY_CPU))
+    multiply (run, c, a, w->data, epilogue);
+  else if (descry_tensor_rows (a) <= DESCRY_FEW_ROWS)
+    launch_few (run, c, a, w, epilogue, &none);
+  else
+    multiply_expanded (run, c, a, w, epilogue);
+}
+
+void
+op_gemm_fused (DescryRun            *run,
+               DescryTensor          c,
+               DescryTensor          a,
+               const DescryWeight   *w,
+               const DescryEpilogue *epilogue,
+               const DescryFusion   *fusion)
+{
+  DescryEpilogue plain = { 0 };
+  guint m = descry_tensor_rows (a), n = fusion->pair ? w->n / 2 : w->n;
+
+  if (epilogue == NULL)
+    epilogue = &plain;
+  if (!check (run, c, a, w, epilogue, n))
+    return;
+  if (m > DESCRY_FEW_ROWS
+      || (fusion->pair && w->n % (2 * DESCRY_PANEL) != 0)
+      || (fusion->norm.buffer != NULL && (descry_tensor_rows (fusion->norm) != m || descry_tensor_cols (fusion->norm) != w->k))
+      || (fusion->next.buffer != NULL && (descry_tensor_rows (fusion->next) != m || descry_tensor_cols (fusion->next) != n || descry_tensor_count (fusion->next_weight) != n)))
+    {
+      descry_run_fail (run, DESCRY_ERROR_SHAPE, "%s: %u rows of %u cannot be fused so", w->name, m, n);
+      return;
+    }
+
+  launch_few (run, c, a, w, epilogue, fusion);
+}
+
+void
+op_embed (DescryRun          *run,
+          DescryTensor        out,
+          DescryTensor        ids,
+          const DescryWeight *w)
+{
+  gboolean cpu = descry_device_family (w->device) == DESCRY_FAMILY_CPU;
+  guint m = descry_tensor_count (ids);
+  char name[32];
+
+  if (!descry_run_ok (run))
+    return;
+  if (ids.type != DESCRY_I32 || out.type != DESCRY_F32 || descry_tensor_rows (out) != m || descry_tensor_cols (out) != w->k)
+    {
+      descry_run_fail (run, DESCRY_ERROR_SHAPE, "%s: %u ids into %u×%u", w->name, m, descry_tensor_rows (out), descry_tensor_cols (out));
+      return;
+    }
+
+  g_snprintf (name, sizeof name, "embed_%s", descry_weight_format (w));
+  descry_run_launch (run, descry_run_kernel (run, name, NULL), 2, cpu ? (gsize[]) { m, 1 } : (gsize[]) { (w->k + 31) / 32, m }, cpu ? (gsize[]) { 1, 1 } : (gsize[]) { 64, 1 },
+                     (DescryArg[]) { DESCRY_T (ids), DESCRY_B (w->data.buffer), DESCRY_T (out), DESCRY_U (out.pitch), DESCRY_U (m), DESCRY_U (w->n), DESCRY_U (w->k) }, 7);
+}
+
+void
+descry_gemm_force (DescryDevice      *device,
+                   DescryGemmProvider provider)
+{
+  device->gemm_provider = provider;
+}

@@ -1,0 +1,231 @@
+/* attention.c - streaming attention, rotary positions, KV cache
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#include "config.h"
+
+#include "compute/files/quant.h"
+#include "compute/ops/attention.h"
+#include "compute/ops/elementwise.h"
+#include "tests/ops/harness.h"
+
+typedef struct
+{
+  guint rows, keys, heads, kv_heads, dim;
+  gboolean causal;
+  guint past;
+  guint bias; /* 0 none, 1 shared, 2 one a head */
+  gboolean half;
+  float scale;
+} Case;
+
+static const Case cases[] = {
+  { 1, 1, 1, 1, 16, FALSE, 0, 0, FALSE, 0 },
+  { 5, 7, 2, 1, 3, FALSE, 0, 1, FALSE, 0 },
+  { 1, 300, 9, 3, 64, TRUE, 299, 0, TRUE, 0 }, /* SmolLM2, decoding */
+  { 3, 130, 9, 3, 64, TRUE, 127, 0, TRUE, 0 },
+  { 70, 70, 9, 3, 64, TRUE, 0, 0, TRUE, 0 }, /* and its prompt */
+  { 33, 97, 4, 4, 64, TRUE, 64, 0, FALSE, 0 },
+  { 20, 64, 2, 2, 88, FALSE, 0, 2, FALSE, 0 }, /* EVA */
+  { 65, 129, 2, 1, 80, FALSE, 0, 2, FALSE, 0.3f },
+  { 96, 96, 12, 12, 64, FALSE, 0, 1, FALSE, 0 }, /* MQ-Former */
+  { 7, 257, 3, 3, 16, FALSE, 0, 0, FALSE, 0 },
+  { 16, 40, 1, 1, 256, FALSE, 0, 1, TRUE, 0 },
+  { 6, 145, 4, 4, 192, FALSE, 0, 0, FALSE, 0 },
+  { 2, 65, 2, 2, 32, FALSE, 0, 2, FALSE, 0 },
+};
+
+static void
+reference (const Case *t, const float *q, const float *k, const float *v, const float *bias, double *out)
+{
+  double scale = t->scale != 0 ? t->scale : 1 / sqrt (t->dim);
+  g_autofree double *score = g_new (double, t->keys);
+  guint row, head, key, d;
+
+  for (row = 0; row < t->rows; row++)
+    for (head = 0; head < t->heads; head++)
+      {
+        guint kv_head = head / (t->heads / t->kv_heads);
+        guint limit = t->causal ? MIN (t->keys, row + t->past + 1) : t->keys;
+        double top = -INFINITY, sum = 0;
+
+        for (key = 0; key < limit; key++)
+          {
+            score[key] = 0;
+            for (d = 0; d < t->dim; d++)
+              score[key] += (double) q[(row * t->heads + head) * t->dim + d] * k[(key * t->kv_heads + kv_head) * t->dim + d];
+            score[key] *= scale;
+            if (t->bias > 0)
+              score[key] += bias[((t->bias == 2 ? head * t->rows : 0) + row) * t->keys + key];
+            top = fmax (top, score[key]);
+          }
+        for (key = 0; key < limit; key++)
+          sum += score[key] = isinf (top) ? 0 : exp (score[key] - top);
+        for (d = 0; d < t->dim; d++)
+          {
+            double total = 0;
+
+            for (key = 0; key < limit; key++)
+              total += score[key] * v[(key * t->kv_heads + kv_head) * t->dim + d];
+            out[(row * t->heads + head) * t->dim + d] = sum == 0 ? 0 : total / sum;
+          }
+      }
+}
+
+static DescryTensor
+upload_kv (DescryRun *run, float *values, guint keys, guint width, gboolean half)
+{
+  DescryTensor wide = descry_run_tensor (run, half ? DESCRY_F16 : DESCRY_F32, 2, (guint[]) { keys, width + 9 });
+  DescryTensor view = descry_tensor_columns (wide, 4, width), plain = descry_run_tensor2 (run, keys, width);
+  gsize i;
+
+  if (half)
+    for (i = 0; i < (gsize) keys * width; i++)
+      values[i] = descry_half_to_float (descry_float_to_half (values[i]));
+  descry_run_write (run, plain, values, (gsize) keys * width);
+  op_cache_write (run, view, descry_tensor_slice (plain, 0, keys), 0);
+  descry_run_release (run, &plain);
+
+  return view;
+}
+
+static void
+test_attention (DescryRun *run)
+{
+  g_autoptr (GRand) rand = g_rand_new_with_seed (1);
+  guint c, i;
+
+  for (c = 0; c < G_N_ELEMENTS (cases); c++)
+    {
+      const Case *t = &cases[c];
+      guint width = t->heads * t->dim, kv_width = t->kv_heads * t->dim, bias_rows = t->bias == 2 ? t->heads * t->rows : t->rows;
+      g_autofree char *what = g_strdup_printf ("attention %u", c);
+      g_autofree float *q = random_floats (rand, t->rows * width, -2, 2), *k = random_floats (rand, t->keys * kv_width, -2, 2), *v = random_floats (rand, t->keys * kv_width, -1, 1);
+      g_autofree float *bias = random_floats (rand, bias_rows * t->keys, -3, 3), *found = g_new0 (float, t->rows * width), *again = g_new0 (float, t->rows * width);
+      g_autofree double *expected = g_new (double, t->rows * width);
+      DescryTensor tq = guarded_tensor (run, t->rows, width), out = guarded_tensor (run, t->rows, width), tk, tv, tb = descry_run_tensor2 (run, bias_rows, t->keys);
+      DescryAttention p = { t->heads, t->kv_heads, t->dim, t->scale, t->causal, t->past, { 0 } };
+
+      /* Some keys, and all keys of the first row, are masked. */
+      for (i = 0; i < bias_rows * t->keys; i++)
+        if (i % 5 == 2 || (i < t->keys && t->rows > 1))
+          bias[i] = -INFINITY;
+      tk = upload_kv (run, k, t->keys, kv_width, t->half);
+      tv = upload_kv (run, v, t->keys, kv_width, t->half);
+      descry_run_write (run, tq, q, t->rows * width);
+      descry_run_write (run, tb, bias, bias_rows * t->keys);
+      if (t->bias > 0)
+        p.bias = tb;
+      reference (t, q, k, v, bias, expected);
+
+      op_attention (run, out, tq, tk, tv, &p);
+      descry_run_read (run, out, found, t->rows * width);
+      assert_nmse (what, found, expected, t->rows * width, 1e-10);
+      check_guards (run, out, what);
+      op_attention (run, out, tq, tk, tv, &p);
+      descry_run_read (run, out, again, t->rows * width);
+      g_assert_cmpmem (found, t->rows * width * 4, again, t->rows * width * 4);
+
+      descry_run_release (run, &tq);
+      descry_run_release (run, &out);
+      descry_run_release (run, &tk);
+      descry_run_release (run, &tv);
+      descry_run_release (run, &tb);
+    }
+}
+
+static void
+test_nan (DescryRun *run)
+{
+  /* NaN in a key is an alarm that must come out, in every variant. */
+  static const guint rows[] = { 1, 30 };
+  guint i;
+
+  for (i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autofree float *values = g_new0 (float, 40 * 32);
+      DescryTensor q = descry_run_tensor2 (run, rows[i], 32), k = descry_run_tensor2 (run, 40, 32), out = descry_run_tensor2 (run, rows[i], 32);
+      DescryAttention p = { 1, 1, 32, 0, FALSE, 0, { 0 } };
+
+      op_fill (run, q, 1.0f);
+      values[7 * 32 + 3] = NAN;
+      descry_run_write (run, k, values, 40 * 32);
+      op_attention (run, out, q, k, k, &p);
+      descry_run_read (run, out, values, rows[i] * 32);
+      g_assert_true (isnan (values[0]) && isnan (values[rows[i] * 32 - 1]));
+      descry_run_release (run, &q);
+      descry_run_release (run, &k);
+      descry_run_release (run, &out);
+    }
+}
+
+static void
+test_rope (DescryRun *run)
+{
+  g_autoptr (GRand) rand = g_rand_new_with_seed (2);
+  static const guint dims[][2] = { { 64, 64 }, { 6, 6 }, { 80, 32 } };
+  guint c, kind, row, head, i;
+
+  for (c = 0; c < G_N_ELEMENTS (dims); c++)
+    for (kind = 0; kind < 2; kind++)
+      {
+        guint dim = dims[c][0], pairs = dims[c][1] / 2, heads = 3, rows = 5, first = c * 1000 + kind, n = rows * heads * dim;
+        g_autofree float *x = random_floats (rand, n, -1, 1), *freqs = g_new (float, pairs), *found = g_new0 (float, n);
+        g_autofree double *expected = g_new (double, n);
+        DescryTensor tx = guarded_tensor (run, rows, heads * dim), tf = descry_run_tensor2 (run, 1, pairs);
+
+        for (i = 0; i < pairs; i++)
+          freqs[i] = powf (1e5f, -(float) i / pairs);
+        for (i = 0; i < n; i++)
+          expected[i] = x[i];
+        for (row = 0; row < rows; row++)
+          for (head = 0; head < heads; head++)
+            for (i = 0; i < pairs; i++)
+              {
+                /* The angle is a float, as in every implementation. */
+                double angle = (float) (first + row) * freqs[i];
+                guint at = (row * heads + head) * dim, a = at + (kind == DESCRY_ROPE_HALVES ? i : 2 * i), b = kind == DESCRY_ROPE_HALVES ? a + pairs : a + 1;
+
+                expected[a] = x[a] * cos (angle) - x[b] * sin (angle);
+                expected[b] = x[a] * sin (angle) + x[b] * cos (angle);
+              }
+        descry_run_write (run, tx, x, n);
+        descry_run_write (run, tf, freqs, pairs);
+        op_rope (run, tx, heads, dim, 2 * pairs, tf, first, kind);
+        descry_run_read (run, tx, found, n);
+        assert_nmse ("rope", found, expected, n, 1e-12);
+        check_guards (run, tx, "rope");
+        descry_run_release (run, &tx);
+        descry_run_release (run, &tf);
+      }
+}
+
+static void
+test_limits (DescryRun *run)
+{
+  DescryRun *failing = descry_run_new (descry_run_device (run), NULL);
+  DescryTensor cache = descry_run_tensor2 (failing, 8, 4), x = descry_run_tensor2 (failing, 3, 4);
+  g_autoptr (GError) error = NULL;
+
+  op_cache_write (failing, cache, x, 5);
+  g_assert_true (descry_run_ok (failing));
+  op_cache_write (failing, cache, x, 6);
+  g_assert_false (descry_run_finish (failing, &error));
+  g_assert_error (error, DESCRY_ERROR, DESCRY_ERROR_SHAPE);
+  descry_run_free (failing);
+}
+
+int
+main (int    argc,
+      char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+
+  add_op_test ("attention/attention", test_attention);
+  add_op_test ("attention/nan", test_nan);
+  add_op_test ("attention/rope", test_rope);
+  add_op_test ("attention/limits", test_limits);
+
+  return g_test_run ();
+}

@@ -1,0 +1,318 @@
+/* gemm.c - matrix products of every format and provider, embeddings, fusions
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#include "config.h"
+
+#include "compute/ops/gemm.h"
+#include "tests/ops/harness.h"
+
+static double
+reference (double x, DescryActivation act)
+{
+  switch (act)
+    {
+    case DESCRY_ACT_GELU: return 0.5 * x * (1 + erf (x / sqrt (2)));
+    case DESCRY_ACT_SILU: return x / (1 + exp (-x));
+    case DESCRY_ACT_RELU: return MAX (x, 0);
+    default: return x;
+    }
+}
+
+/* A weight of @type from random numbers, and what its blocks stand for. */
+static DescryWeight *
+make_weight (DescryRun *run, GRand *rand, DescryGgmlType type, guint n, guint k, float **values)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree guint8 *blocks = NULL;
+  guint64 row, i;
+  DescryWeight *weight;
+
+  g_assert_true (descry_ggml_bytes (type, k, &row));
+  *values = random_floats (rand, (gsize) n * k, -1, 1);
+  blocks = g_malloc (row * n);
+  for (i = 0; i < n; i++)
+    {
+      g_assert_true (descry_ggml_quantise (type, *values + i * k, k, blocks + i * row));
+      g_assert_true (descry_ggml_dequantise (type, blocks + i * row, k, *values + i * k));
+    }
+  weight = descry_weight_new (descry_run_device (run), "test", type, n, k, blocks, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (descry_weight_rows (weight), ==, n);
+  g_assert_cmpuint (descry_weight_cols (weight), ==, k);
+
+  return weight;
+}
+
+static void
+check_product (DescryRun *run, GRand *rand, DescryGgmlType type, guint m, guint n, guint k, guint variant)
+{
+  g_autofree float *w = NULL, *a = random_floats (rand, (gsize) m * k, -2, 2), *bias = random_floats (rand, n, -1, 1), *residual = random_floats (rand, (gsize) m * n, -1, 1);
+  g_autofree float *found = g_new0 (float, (gsize) m * n), *again = g_new0 (float, (gsize) m * n);
+  g_autofree double *expected = g_new (double, (gsize) m * n);
+  g_autofree char *what = g_strdup_printf ("%s %u×%u×%u, variant %u", descry_ggml_name (type), m, n, k, variant);
+  g_autoptr (DescryWeight) weight = make_weight (run, rand, type, n, k, &w);
+  static const DescryActivation acts[] = { DESCRY_ACT_NONE, DESCRY_ACT_GELU, DESCRY_ACT_SILU, DESCRY_ACT_RELU };
+  DescryEpilogue epilogue = { 0 };
+  DescryTensor ta = guarded_tensor (run, m, k), tc = guarded_tensor (run, m, n), tb = descry_run_tensor2 (run, 1, n);
+  guint r, c, i;
+
+  epilogue.act = acts[variant % 4];
+  epilogue.scale = variant & 4 ? 0.5f : 0.0f;
+  if (variant & 1)
+    epilogue.bias = tb;
+  if (variant & 2)
+    epilogue.residual = tc; /* the output itself */
+
+  descry_run_write (run, ta, a, (gsize) m * k);
+  descry_run_write (run, tb, bias, n);
+  for (r = 0; r < m; r++)
+    for (c = 0; c < n; c++)
+      {
+        double sum = 0;
+
+        for (i = 0; i < k; i++)
+          sum += (double) a[r * k + i] * w[(gsize) c * k + i];
+        sum = reference (sum + (variant & 1 ? bias[c] : 0), epilogue.act) * (variant & 4 ? 0.5 : 1);
+        expected[r * n + c] = sum + (variant & 2 ? residual[r * n + c] : 0);
+      }
+
+  descry_run_write (run, tc, residual, (gsize) m * n);
+  op_gemm (run, tc, ta, weight, &epilogue);
+  descry_run_read (run, tc, found, (gsize) m * n);
+  assert_nmse (what, found, expected, (gsize) m * n, 1e-11);
+  check_guards (run, tc, what);
+
+  descry_run_write (run, tc, residual, (gsize) m * n);
+  op_gemm (run, tc, ta, weight, &epilogue);
+  descry_run_read (run, tc, again, (gsize) m * n);
+  g_assert_cmpmem (found, (gsize) m * n * 4, again, (gsize) m * n * 4);
+
+  descry_run_release (run, &ta);
+  descry_run_release (run, &tb);
+  descry_run_release (run, &tc);
+}
+
+static const DescryGgmlType types[] = { DESCRY_GGML_F32, DESCRY_GGML_F16, DESCRY_GGML_Q8_0, DESCRY_GGML_Q4_0, DESCRY_GGML_Q4_1 };
+
+static void
+test_formats (DescryRun *run)
+{
+  g_autoptr (GRand) rand = g_rand_new_with_seed (1);
+  static const guint rows[] = { 1, 2, 5, 8, 9, 12, 13, 40 };
+  guint t, r;
+
+  for (t = 0; t < G_N_ELEMENTS (types); t++)
+    for (r = 0; r < G_N_ELEMENTS (rows); r++)
+      {
+        check_product (run, rand, types[t], rows[r], 32 + 3 * r, 64, r);
+        check_product (run, rand, types[t], rows[r], r + 1, 96, r + 3);
+      }
+}
+
+static void
+test_shapes (DescryRun *run)
+{
+  g_autoptr (GRand) rand = g_rand_new_with_seed (2);
+  static const guint shapes[][3] = { { 1, 1, 1 }, { 3, 7, 5 }, { 25, 33, 31 }, { 64, 64, 64 }, { 65, 63, 17 }, { 49, 320, 33 }, { 100, 1, 40 }, { 2, 31, 1000 } };
+  guint s;
+
+  for (s = 0; s < G_N_ELEMENTS (shapes); s++)
+    {
+      check_product (run, rand, DESCRY_GGML_F32, shapes[s][0], shapes[s][1], shapes[s][2], s);
+      check_product (run, rand, DESCRY_GGML_F16, shapes[s][0], shapes[s][1], shapes[s][2], s + 1);
+    }
+}
+
+static void
+test_network_shapes (DescryRun *run)
+{
+  g_autoptr (GRand) rand = g_rand_new_with_seed (3);
+
+  check_product (run, rand, DESCRY_GGML_Q4_1, 1, 576, 1536, 2);
+  check_product (run, rand, DESCRY_GGML_Q8_0, 1, 4000, 576, 0);
+  check_product (run, rand, DESCRY_GGML_Q4_1, 33, 192, 576, 0);
+  check_product (run, rand, DESCRY_GGML_F32, 96, 128, 260, 1);
+  /* More columns than one expanded piece holds. */
+  check_product (run, rand, DESCRY_GGML_Q8_0, 10, 2100, 576, 7);
+}
+
+static void
+test_providers (DescryRun *run)
+{
+  g_autoptr (GRand) rand = g_rand_new_with_seed (4);
+
+  if (!DESCRY_WITH_CLBLAST)
+    {
+      g_test_skip ("built without CLBlast");
+      return;
+    }
+  descry_gemm_force (descry_run_device (run), DESCRY_GEMM_CLBLAST);
+  check_product (run, rand, DESCRY_GGML_F32, 20, 70, 65, 7);
+  check_product (run, rand, DESCRY_GGML_F32, 5, 9, 32, 1);
+  check_product (run, rand, DESCRY_GGML_F32, 1, 9, 32, 1);
+  check_product (run, rand, DESCRY_GGML_Q4_0, 12, 64, 64, 2);
+  descry_gemm_force (descry_run_device (run), DESCRY_GEMM_AUTO);
+}
+
+static void
+test_embed (DescryRun *run)
+{
+  g_autoptr (GRand) rand = g_rand_new_with_seed (5);
+  static const gint32 ids[] = { 0, 99, 31, 32, 33, 7, 7 };
+  guint t, i, c;
+
+  for (t = 0; t < G_N_ELEMENTS (types); t++)
+    {
+      g_autofree float *w = NULL;
+      g_autoptr (DescryWeight) weight = make_weight (run, rand, types[t], 100, 96, &w);
+      DescryTensor out = guarded_tensor (run, G_N_ELEMENTS (ids), 96), tids = descry_run_tensor (run, DESCRY_I32, 1, (guint[]) { G_N_ELEMENTS (ids) });
+      float found[G_N_ELEMENTS (ids) * 96];
+
+      descry_run_write (run, tids, ids, G_N_ELEMENTS (ids));
+      op_embed (run, out, tids, weight);
+      descry_run_read (run, out, found, G_N_ELEMENTS (found));
+      for (i = 0; i < G_N_ELEMENTS (ids); i++)
+        for (c = 0; c < 96; c++)
+          g_assert_cmpfloat_with_epsilon (found[i * 96 + c], w[ids[i] * 96 + c], fabsf (w[ids[i] * 96 + c]) * 2e-7f + 1e-7f);
+      check_guards (run, out, "embed");
+      descry_run_release (run, &out);
+      descry_run_release (run, &tids);
+    }
+}
+
+/* Types without a kernel of their own: the product is that of the repacked weight. */
+static void
+test_repacked (DescryRun *run)
+{
+  g_autoptr (GRand) rand = g_rand_new_with_seed (6);
+  g_autoptr (GError) error = NULL;
+  g_autofree float *w = random_floats (rand, 40 * 64, -1, 1), *x = random_floats (rand, 64, -1, 1);
+  g_autoptr (DescryWeight) weight = NULL;
+  guint16 blocks[40 * 64];
+  double expected[40];
+  float found[40];
+  DescryTensor a = descry_run_tensor2 (run, 1, 64), c = descry_run_tensor2 (run, 1, 40);
+  guint i, j;
+
+  g_assert_true (descry_ggml_quantise (DESCRY_GGML_BF16, w, 40 * 64, blocks));
+  g_assert_true (descry_ggml_dequantise (DESCRY_GGML_BF16, blocks, 40 * 64, w));
+  weight = descry_weight_new (descry_run_device (run), "bf16", DESCRY_GGML_BF16, 40, 64, blocks, &error);
+  g_assert_no_error (error);
+  for (i = 0; i < 40; i++)
+    for (expected[i] = 0, j = 0; j < 64; j++)
+      expected[i] += (double) w[i * 64 + j] * x[j];
+  descry_run_write (run, a, x, 64);
+  op_gemm (run, c, a, weight, NULL);
+  descry_run_read (run, c, found, 40);
+  assert_nmse ("bf16", found, expected, 40, 1e-11);
+}
+
+/* norm, pair and next against the separate steps. */
+static void
+test_fused (DescryRun *run)
+{
+  g_autoptr (GRand) rand = g_rand_new_with_seed (7);
+  static const guint rows[] = { 1, 3, 8 };
+  guint t, r, i, j, row;
+
+  for (t = 0; t < G_N_ELEMENTS (types); t++)
+    for (r = 0; r < G_N_ELEMENTS (rows); r++)
+      {
+        guint m = rows[r], n = 64, k = 96;
+        g_autofree float *w = NULL, *x = random_floats (rand, m * k, -3, 3), *gain = random_floats (rand, k, 0.5, 2), *next = random_floats (rand, n, -1, 1), *scaled = g_new (float, m * k);
+        g_autofree double *expected = g_new (double, m * n), *expected_next = g_new (double, m * n);
+        float found[8 * 64];
+        g_autoptr (DescryWeight) weight = make_weight (run, rand, types[t], 2 * n, k, &w);
+        DescryTensor tx = descry_run_tensor2 (run, m, k), ta = descry_run_tensor2 (run, m, k), tc = guarded_tensor (run, m, n), tn = guarded_tensor (run, m, n), tg = descry_run_tensor2 (run, 1, n);
+        DescryFusion fusion = { .norm = tx, .eps = 1e-5f, .pair = TRUE, .next_weight = tg, .next = tn };
+
+        for (row = 0; row < m; row++)
+          {
+            double power = 0;
+
+            for (j = 0; j < k; j++)
+              {
+                power += (double) x[row * k + j] * x[row * k + j] / k;
+                scaled[row * k + j] = x[row * k + j] * gain[j];
+              }
+            for (i = 0; i < n; i++)
+              {
+                double gate = 0, up = 0;
+
+                for (j = 0; j < k; j++)
+                  {
+                    gate += (double) scaled[row * k + j] * w[i * k + j];
+                    up += (double) scaled[row * k + j] * w[(n + i) * k + j];
+                  }
+                gate /= sqrt (power + 1e-5);
+                up /= sqrt (power + 1e-5);
+                expected[row * n + i] = gate / (1 + exp (-gate)) * up;
+                expected_next[row * n + i] = expected[row * n + i] * next[i];
+              }
+          }
+
+        descry_run_write (run, tx, x, m * k);
+        descry_run_write (run, ta, scaled, m * k);
+        descry_run_write (run, tg, next, n);
+        op_gemm_fused (run, tc, ta, weight, NULL, &fusion);
+        descry_run_read (run, tc, found, m * n);
+        assert_nmse ("fused", found, expected, m * n, 1e-11);
+        descry_run_read (run, tn, found, m * n);
+        assert_nmse ("fused next", found, expected_next, m * n, 1e-11);
+        check_guards (run, tc, "fused");
+        check_guards (run, tn, "fused next");
+        descry_run_release (run, &tx);
+        descry_run_release (run, &ta);
+        descry_run_release (run, &tc);
+        descry_run_release (run, &tn);
+        descry_run_release (run, &tg);
+      }
+}
+
+static void
+test_errors (DescryRun *run)
+{
+  DescryDevice *device = descry_run_device (run);
+  g_autoptr (GError) error = NULL;
+  float bad[64] = { 0 };
+  g_autoptr (DescryWeight) weight = NULL;
+  DescryRun *failing = descry_run_new (device, NULL);
+
+  bad[33] = INFINITY;
+  g_assert_null (descry_weight_new (device, "blk.0.bad", DESCRY_GGML_F32, 2, 32, bad, &error));
+  g_assert_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD);
+  g_assert_nonnull (strstr (error->message, "blk.0.bad"));
+  g_clear_error (&error);
+  g_assert_null (descry_weight_new (device, "broken row", DESCRY_GGML_Q8_0, 2, 31, bad, &error));
+  g_assert_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD);
+  g_clear_error (&error);
+
+  bad[33] = 0;
+  weight = descry_weight_new (device, "good", DESCRY_GGML_F32, 2, 32, bad, &error);
+  g_assert_no_error (error);
+  op_gemm (failing, descry_run_tensor2 (failing, 3, 2), descry_run_tensor2 (failing, 3, 31), weight, NULL);
+  g_assert_false (descry_run_finish (failing, &error));
+  g_assert_error (error, DESCRY_ERROR, DESCRY_ERROR_SHAPE);
+  g_assert_nonnull (strstr (error->message, "good"));
+  descry_run_free (failing);
+}
+
+int
+main (int    argc,
+      char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+
+  add_op_test ("gemm/formats", test_formats);
+  add_op_test ("gemm/shapes", test_shapes);
+  add_op_test ("gemm/network-shapes", test_network_shapes);
+  add_op_test ("gemm/providers", test_providers);
+  add_op_test ("gemm/embed", test_embed);
+  add_op_test ("gemm/repacked", test_repacked);
+  add_op_test ("gemm/fused", test_fused);
+  add_op_test ("gemm/errors", test_errors);
+
+  return g_test_run ();
+}
