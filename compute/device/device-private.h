@@ -50,6 +50,8 @@ struct _DescryDevice
   GPtrArray  *events; /* while profiling: pairs of cl_event, DescryKernel */
 
   int         gemm_provider; /* DescryGemmProvider forced for this device */
+  gint        native_failures; /* native kernels that failed since the last finish; atomic */
+  gboolean    exact; /* no bfloat16 products */
 
   DescryDeviceStats stats;
 };

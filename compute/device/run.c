@@ -314,6 +314,7 @@ descry_run_launch (DescryRun       *run,
 typedef struct
 {
   DescryNativeFunc func;
+  gint            *failures; /* of the device */
   guint            n; /* places to fill */
   guint            which[MAX_NATIVE_BUFFERS]; /* index of the buffer for each */
   gsize            places[MAX_NATIVE_BUFFERS]; /* bytes into the data */
@@ -329,7 +330,8 @@ native_trampoline (void *block)
 
   for (i = 0; i < head->n; i++)
     memcpy (data + head->places[i], &head->pointers[head->which[i]], sizeof (gpointer));
-  head->func (data);
+  if (!head->func (data))
+    g_atomic_int_inc (head->failures);
 }
 
 static guint64
@@ -383,6 +385,7 @@ descry_run_native (DescryRun       *run,
   block = g_malloc0 (sizeof *head + size);
   head = (NativeHead *) (void *) block;
   head->func = func;
+  head->failures = &run->device->native_failures;
   head->n = n_buffers;
   memcpy (block + sizeof *head, data, size);
   for (u = 0; u < n_unique; u++)
@@ -469,6 +472,9 @@ descry_run_finish (DescryRun  *run,
       descry_cl_set_error (&failure, code, "Waiting for %s", run->device->info->name);
       descry_run_take (run, failure);
     }
+
+  if (g_atomic_int_and ((guint *) &run->device->native_failures, 0) != 0)
+    descry_run_fail (run, DESCRY_ERROR_FAILED, "A library's kernel failed on %s", run->device->info->name);
 
   if (descry_run_ok (run))
     return TRUE;

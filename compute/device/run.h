@@ -117,9 +117,10 @@ void descry_run_launch (DescryRun       *run,
 /* descry_device_kernel(), with the error going to the run. */
 DescryKernel *descry_run_kernel (DescryRun *run, const char *name, const char *defines);
 
-/* A C function inside the queue (devices with native kernels only). @data of @size bytes is
+/* A C function inside the queue (devices with native kernels only); FALSE is reported by the next
+ * descry_run_finish(). It may not call OpenCL or wait for anything but its own threads. @data of @size bytes is
  * copied; each of @mems (byte offsets in it of the pointers to fill) gets its buffer's address. */
-typedef void (*DescryNativeFunc) (void *data);
+typedef gboolean (*DescryNativeFunc) (void *data);
 void descry_run_native (DescryRun       *run,
                         DescryNativeFunc func,
                         gconstpointer    data,

@@ -158,8 +158,8 @@ descry_centernet_free (DescryCenternet *net)
 static void
 squeeze_excite (DescryRun        *run,
                 DescryTensor      x,
-                const DescryConv *reduce,
-                const DescryConv *excite,
+                DescryConv       *reduce,
+                DescryConv       *excite,
                 DescryActivation  act)
 {
   DescryTensor none = { 0 }, mean, middle, scale;

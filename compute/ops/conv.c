@@ -14,6 +14,8 @@
 #include "compute/ops/conv.h"
 
 #include "compute/memory.h"
+#include "compute/ops/onednn.h"
+#include "compute/ops/provider.h"
 
 #define PANEL 32
 #define TILE 12 /* pixels of the cpu kernel's tile */
@@ -21,13 +23,15 @@
 
 struct _DescryConv
 {
-  DescryDevice   *device;
-  char           *name;
-  guint           out;
-  guint           in;
-  DescryConvShape shape;
-  DescryTensor    weights;
-  DescryTensor    bias; /* [panels * 32 + zeros] */
+  DescryDevice     *device;
+  char             *name;
+  guint             out;
+  guint             in;
+  DescryConvShape   shape;
+  gboolean          bf16; /* may be multiplied in bfloat16 */
+  DescryOnednnConv *onednn; /* NULL where the provider is absent */
+  DescryTensor      weights; /* for the own kernels; with oneDNN there, packed only when first needed */
+  DescryTensor      bias; /* [panels * 32 + zeros] */
 };
 
 void
@@ -81,6 +85,41 @@ upload (DescryDevice *device,
   return descry_run_finish (run, error);
 }
 
+/* Packs weights and bias for the own kernels. */
+static gboolean
+pack (DescryConv   *conv,
+      const float  *weights,
+      const float  *bias,
+      GError      **error)
+{
+  guint taps = conv->shape.kernel * conv->shape.kernel, unit = conv->shape.depthwise ? 16 : PANEL;
+  gsize padded = ((gsize) conv->out + unit - 1) / unit * unit, n_bias = padded + (conv->shape.depthwise ? 0 : conv->in + 1);
+  gsize n_weights = padded * taps * (conv->shape.depthwise ? 1 : conv->in), i;
+  float *packed = descry_try_alloc (n_weights, sizeof (float)), *packed_bias = descry_try_alloc (n_bias, sizeof (float));
+  gboolean ok = FALSE;
+
+  if (packed == NULL || packed_bias == NULL)
+    g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "%s: no memory for %" G_GSIZE_FORMAT " weights", conv->name, n_weights);
+  else
+    {
+      if (conv->shape.depthwise)
+        {
+          for (i = 0; i < (gsize) conv->out * taps; i++)
+            packed[i % taps * padded + i / taps] = weights[i];
+        }
+      else
+        pack_panels (packed, weights, conv->out, conv->in, taps);
+      for (i = 0; bias != NULL && i < conv->out; i++)
+        packed_bias[i] = bias[i];
+
+      ok = upload (conv->device, &conv->weights, packed, n_weights, error) && upload (conv->device, &conv->bias, packed_bias, n_bias, error);
+    }
+
+  descry_free (packed);
+  descry_free (packed_bias);
+  return ok;
+}
+
 DescryConv *
 descry_conv_new (DescryDevice          *device,
                  const char            *name,
@@ -91,40 +130,15 @@ descry_conv_new (DescryDevice          *device,
                  const float           *bias,
                  GError               **error)
 {
-  guint taps = shape->kernel * shape->kernel, unit = shape->depthwise ? 16 : PANEL;
-  gsize padded = ((gsize) out + unit - 1) / unit * unit, n_bias = padded + (shape->depthwise ? 0 : in + 1), n_weights, i;
   g_autoptr (DescryConv) conv = NULL;
-  float *packed, *packed_bias;
-  gboolean ok;
 
-  g_return_val_if_fail (out > 0 && in > 0 && taps > 0 && shape->stride > 0, NULL);
+  g_return_val_if_fail (out > 0 && in > 0 && shape->kernel > 0 && shape->stride > 0, NULL);
 
   if (shape->depthwise && in != out)
     {
       g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_SHAPE, "%s: a depthwise convolution of %u channels to %u", name, in, out);
       return NULL;
     }
-
-  n_weights = padded * taps * (shape->depthwise ? 1 : in);
-  packed = descry_try_alloc (n_weights, sizeof (float));
-  packed_bias = descry_try_alloc (n_bias, sizeof (float));
-  if (packed == NULL || packed_bias == NULL)
-    {
-      descry_free (packed);
-      descry_free (packed_bias);
-      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "%s: no memory for %" G_GSIZE_FORMAT " weights", name, n_weights);
-      return NULL;
-    }
-
-  if (shape->depthwise)
-    {
-      for (i = 0; i < (gsize) out * taps; i++)
-        packed[i % taps * padded + i / taps] = weights[i];
-    }
-  else
-    pack_panels (packed, weights, out, in, taps);
-  for (i = 0; bias != NULL && i < out; i++)
-    packed_bias[i] = bias[i];
 
   conv = g_new0 (DescryConv, 1);
   conv->device = device;
@@ -133,11 +147,26 @@ descry_conv_new (DescryDevice          *device,
   conv->in = in;
   conv->shape = *shape;
   conv->shape.dilation = MAX (shape->dilation, 1);
-  ok = upload (device, &conv->weights, packed, n_weights, error) && upload (device, &conv->bias, packed_bias, n_bias, error);
-  descry_free (packed);
-  descry_free (packed_bias);
 
-  return ok ? g_steal_pointer (&conv) : NULL;
+  if (descry_onednn_available (device, NULL))
+    {
+      conv->onednn = descry_onednn_conv_new (out, in, shape, weights, bias);
+      if (conv->onednn == NULL)
+        {
+          g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "%s: no memory for the weights", name);
+          return NULL;
+        }
+    }
+  else if (!pack (conv, weights, bias, error))
+    return NULL;
+
+  return g_steal_pointer (&conv);
+}
+
+void
+descry_conv_allow_bf16 (DescryConv *conv)
+{
+  conv->bf16 = TRUE;
 }
 
 void
@@ -148,6 +177,7 @@ descry_conv_free (DescryConv *conv)
 
   descry_tensor_free (conv->device, &conv->weights);
   descry_tensor_free (conv->device, &conv->bias);
+  g_clear_pointer (&conv->onednn, descry_onednn_conv_free);
   g_free (conv->name);
   g_free (conv);
 }
@@ -303,11 +333,36 @@ run_tiles (DescryRun        *run,
   descry_run_release (run, &bordered);
 }
 
+/* FALSE: the own kernels do it, and what they read is there. */
+static gboolean
+try_onednn (DescryRun  *run,
+            DescryConv *conv,
+            const Call *call)
+{
+  GError *error = NULL;
+  const float *weights, *bias;
+
+  if (conv->onednn == NULL)
+    return FALSE;
+  if (descry_ops_provider (conv->device) != DESCRY_GEMM_OWN
+      && descry_onednn_conv (run, call->y, call->x, conv->onednn, &call->shape, call->act, call->residual,
+                             conv->bf16 && descry_ops_fast (conv->device)))
+    return TRUE;
+
+  if (conv->weights.buffer == NULL)
+    {
+      weights = descry_onednn_conv_weights (conv->onednn, &bias);
+      if (!pack (conv, weights, bias, &error))
+        descry_run_take (run, error);
+    }
+  return FALSE;
+}
+
 void
 op_conv (DescryRun             *run,
          DescryTensor           y,
          DescryTensor           x,
-         const DescryConv      *conv,
+         DescryConv            *conv,
          const DescryConvShape *shape,
          DescryActivation       act,
          DescryTensor           residual)
@@ -326,6 +381,8 @@ op_conv (DescryRun             *run,
     }
   if (!check_call (run, conv, &call))
     return;
+  if (try_onednn (run, conv, &call))
+    return;
 
   if (conv->shape.depthwise)
     run_depthwise (run, conv, &call);
@@ -338,7 +395,7 @@ op_conv (DescryRun             *run,
 DescryTensor
 op_conv_alloc (DescryRun        *run,
                DescryTensor      x,
-               const DescryConv *conv,
+               DescryConv       *conv,
                gboolean          same,
                DescryActivation  act,
                DescryTensor      residual)

@@ -34,14 +34,18 @@ DescryConv *descry_conv_new  (DescryDevice *device, const char *name, guint out,
                               const float *weights, const float *bias, GError **error);
 void        descry_conv_free (DescryConv *conv);
 
+/* The network's accuracy gate holds with bfloat16 products and f32 sums: they are used where the processor has
+ * them and descry_ops_set_fast() was not switched off. */
+void        descry_conv_allow_bf16 (DescryConv *conv);
+
 /* [h, w, c] is read as [1, h, w, c], and [n, c] as [n, 1, 1, c].
  * y [n, oh, ow, out] = act (conv (x) + bias) + residual (if residual.buffer). @y may be a slice of the
  * channels of a wider tensor (pitch), so concatenation costs nothing; so may @x. */
-void op_conv (DescryRun *run, DescryTensor y, DescryTensor x, const DescryConv *conv, const DescryConvShape *shape,
+void op_conv (DescryRun *run, DescryTensor y, DescryTensor x, DescryConv *conv, const DescryConvShape *shape,
               DescryActivation act, DescryTensor residual);
 
 /* The same into a new tensor of the run, padded as the convolution says or, if @same, as TensorFlow's SAME. */
-DescryTensor op_conv_alloc (DescryRun *run, DescryTensor x, const DescryConv *conv, gboolean same, DescryActivation act, DescryTensor residual);
+DescryTensor op_conv_alloc (DescryRun *run, DescryTensor x, DescryConv *conv, gboolean same, DescryActivation act, DescryTensor residual);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DescryConv, descry_conv_free)
 

@@ -113,7 +113,7 @@ void op_gemm_fused (DescryRun            *run,
 /* Rows of an embedding table: out[i] = w[ids[i]]; @ids i32 [m]. Dequantises. */
 void op_embed (DescryRun *run, DescryTensor out, DescryTensor ids, const DescryWeight *w);
 
-typedef enum { DESCRY_GEMM_AUTO, DESCRY_GEMM_OWN, DESCRY_GEMM_CLBLAST } DescryGemmProvider;
+typedef enum { DESCRY_GEMM_AUTO, DESCRY_GEMM_OWN, DESCRY_GEMM_CLBLAST, DESCRY_GEMM_ONEDNN } DescryGemmProvider;
 
 /* Forces a provider for every later op_gemm() on @device (`--gemm=`); AUTO by default. */
 void descry_gemm_force (DescryDevice *device, DescryGemmProvider provider);

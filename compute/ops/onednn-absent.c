@@ -16,6 +16,12 @@ descry_onednn_available (DescryDevice  *device,
   return FALSE;
 }
 
+gboolean
+descry_onednn_has_bf16 (void)
+{
+  return FALSE;
+}
+
 const char *
 descry_onednn_version (void)
 {
@@ -28,6 +34,13 @@ descry_onednn_conv_new (guint                  out,
                         const DescryConvShape *shape,
                         const float           *weights,
                         const float           *bias)
+{
+  return NULL;
+}
+
+const float *
+descry_onednn_conv_weights (DescryOnednnConv *conv,
+                            const float     **bias)
 {
   return NULL;
 }
@@ -72,10 +85,4 @@ descry_onednn_matmul (DescryRun            *run,
                       gboolean              bf16)
 {
   return FALSE;
-}
-
-int
-descry_onednn_take_status (void)
-{
-  return 0;
 }

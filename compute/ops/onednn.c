@@ -77,7 +77,6 @@ typedef struct
 static GMutex lock;
 static guint8 *scratch_src, *scratch_dst;
 static gsize scratch_src_bytes, scratch_dst_bytes;
-static gint status;
 
 gboolean
 descry_onednn_available (DescryDevice  *device,
@@ -93,6 +92,16 @@ descry_onednn_available (DescryDevice  *device,
   return dnn_library (reason) != NULL;
 }
 
+gboolean
+descry_onednn_has_bf16 (void)
+{
+#if defined(__x86_64__)
+  return __builtin_cpu_supports ("avx512bf16");
+#else
+  return FALSE;
+#endif
+}
+
 const char *
 descry_onednn_version (void)
 {
@@ -103,15 +112,6 @@ descry_onednn_version (void)
     return NULL;
   g_snprintf (text, sizeof text, "%d.%d.%d", dnn->version ()->major, dnn->version ()->minor, dnn->version ()->patch);
   return text;
-}
-
-int
-descry_onednn_take_status (void)
-{
-  int value = g_atomic_int_get (&status);
-
-  g_atomic_int_set (&status, 0);
-  return value;
 }
 
 static void
@@ -180,6 +180,15 @@ descry_onednn_conv_new (guint                  out,
   if (!init_layer (&conv->layer, out, in, shape->kernel, shape->depthwise, weights, bias))
     g_clear_pointer (&conv, descry_onednn_conv_free);
   return conv;
+}
+
+const float *
+descry_onednn_conv_weights (DescryOnednnConv *conv,
+                            const float     **bias)
+{
+  if (bias != NULL)
+    *bias = conv->layer.bias;
+  return conv->layer.weights;
 }
 
 void
@@ -473,7 +482,7 @@ execute_one (const DnnLibrary *dnn,
 }
 
 /* Runs on one of the driver's threads, between two kernels. */
-static void
+static gboolean
 execute_call (void *data)
 {
   const DnnLibrary *dnn = dnn_library (NULL);
@@ -516,8 +525,7 @@ execute_call (void *data)
 
   g_mutex_unlock (&lock);
 
-  if (!ok)
-    g_atomic_int_compare_and_exchange (&status, 0, dnnl_runtime_error);
+  return ok;
 }
 
 static gboolean
@@ -626,18 +634,19 @@ descry_onednn_conv (DescryRun             *run,
                     DescryTensor           residual,
                     gboolean               bf16)
 {
-  guint at = x.n_dims == 4;
+  guint at = x.n_dims == 4; /* [n, h, w, c]; else [h, w, c], or [n, c] */
+  gboolean flat = x.n_dims == 2;
   Key key;
 
   if (overlaps (residual, y))
     return FALSE;
 
   memset (&key, 0, sizeof key);
-  key.n = at ? x.shape[0] : 1;
-  key.h = x.shape[at];
-  key.w = x.shape[at + 1];
-  key.oh = y.shape[at];
-  key.ow = y.shape[at + 1];
+  key.n = at || flat ? x.shape[0] : 1;
+  key.h = flat ? 1 : x.shape[at];
+  key.w = flat ? 1 : x.shape[at + 1];
+  key.oh = flat ? 1 : y.shape[at];
+  key.ow = flat ? 1 : y.shape[at + 1];
   key.x_pitch = x.pitch;
   key.y_pitch = y.pitch;
   key.residual_pitch = residual.buffer != NULL ? residual.pitch : 0;

@@ -17,6 +17,9 @@ G_BEGIN_DECLS
 gboolean descry_onednn_available (DescryDevice  *device,
                                   const char   **reason);
 
+/* TRUE where the processor multiplies bfloat16 itself; elsewhere it would be slower than f32. */
+gboolean descry_onednn_has_bf16 (void);
+
 /* "2.6.3", or NULL while it is not loaded. */
 const char *descry_onednn_version (void);
 
@@ -38,6 +41,10 @@ DescryOnednnConv *descry_onednn_conv_new  (guint                  out,
                                            const float           *weights,
                                            const float           *bias);
 void              descry_onednn_conv_free (DescryOnednnConv      *conv);
+
+/* Both as they were given; (transfer none). */
+const float      *descry_onednn_conv_weights (DescryOnednnConv  *conv,
+                                              const float      **bias);
 
 /**
  * descry_onednn_conv:
@@ -69,9 +76,5 @@ gboolean descry_onednn_matmul (DescryRun            *run,
                                DescryOnednnMatmul   *matmul,
                                const DescryEpilogue *epilogue,
                                gboolean              bf16);
-
-/* Status of the native kernels that ran since the last call: the first failure, or 0. Look after a
- * descry_run_finish(). */
-int descry_onednn_take_status (void);
 
 G_END_DECLS

@@ -74,12 +74,13 @@ typedef struct
   float  factor;
 } NativeCall;
 
-static void
+static gboolean
 scale_native (void *data)
 {
   NativeCall *call = data;
 
   call->b[0] = call->factor * call->a[0] + (call->again == call->a ? 1.0f : 0.0f);
+  return call->factor > 0.0f;
 }
 
 /* Native kernels see the buffers' memory, in any order and one named twice (PoCL 3.1 mixes them up). */
@@ -91,17 +92,27 @@ test_native (DescryRun *run)
   /* The newer buffer first, the older one twice. */
   const cl_mem buffers[] = { b.buffer, a.buffer, a.buffer };
   const gsize places[] = { G_STRUCT_OFFSET (NativeCall, b), G_STRUCT_OFFSET (NativeCall, again), G_STRUCT_OFFSET (NativeCall, a) };
+  g_autoptr (GError) error = NULL;
   float value = 5.0f;
+  DescryRun *failing;
 
   if (!descry_device_info (descry_run_device (run))->native_kernels)
     {
       g_test_skip ("the device runs no native kernels");
       return;
     }
+  failing = descry_run_new (descry_run_device (run), NULL);
   descry_run_write (run, a, &value, 1);
   descry_run_native (run, scale_native, &call, sizeof call, buffers, places, 3);
   descry_run_read (run, b, &value, 1);
   g_assert_cmpfloat (value, ==, 16.0f);
+
+  /* One that fails is reported once. */
+  call.factor = -1.0f;
+  descry_run_native (failing, scale_native, &call, sizeof call, buffers, places, 3);
+  g_assert_false (descry_run_finish (failing, &error));
+  g_assert_error (error, DESCRY_ERROR, DESCRY_ERROR_FAILED);
+  descry_run_free (failing);
 }
 
 static void

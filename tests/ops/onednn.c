@@ -119,7 +119,6 @@ run_case (DescryRun  *run,
   descry_run_read (run, device_y, found, n_y);
   descry_run_finish (run, &error);
   g_assert_no_error (error);
-  g_assert_cmpint (descry_onednn_take_status (), ==, 0);
   assert_nmse (bf16 ? "bf16" : "f32", found, expected, n_y, bf16 ? 1e-4 : 1e-8);
   if (c->slice)
     check_guards (run, device_y, "convolution");
@@ -206,7 +205,6 @@ test_matmul (DescryRun *run)
       assert_nmse ("matmul", found, expected, m * n, 1e-8);
     }
   check_guards (run, device_c, "matmul");
-  g_assert_cmpint (descry_onednn_take_status (), ==, 0);
   descry_onednn_matmul_free (matmul);
 }
 
