@@ -238,6 +238,14 @@ test_same (void)
   g_assert_cmpuint (s.pad_top + s.pad_bottom + s.pad_left + s.pad_right, ==, 0);
 }
 
+/* Without the provider of the device's choice. */
+static void
+test_cases_own (DescryRun *run)
+{
+  descry_gemm_force (descry_run_device (run), DESCRY_GEMM_OWN);
+  test_cases (run);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -246,6 +254,7 @@ main (int    argc,
 
   g_test_add_func ("/ops/conv/same", test_same);
   add_op_test ("conv/cases", test_cases);
+  add_op_test ("conv/cases-own", test_cases_own);
   add_op_test ("conv/in-place", test_in_place);
   add_op_test ("conv/wrong-shapes", test_wrong_shapes);
 
