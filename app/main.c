@@ -24,6 +24,7 @@ static const struct
   const char *summary;
 } commands[] = {
   { "devices", descry_command_devices, N_("What OpenCL offers, what was refused and why") },
+  { "stage", descry_command_stage, N_("Run one network on given tensors, for parity checks") },
 };
 
 static void

@@ -449,7 +449,8 @@ descry_safetensors_read_f32 (DescrySafetensors *self,
   if (bytes == NULL)
     return NULL;
 
-  *count = tensor->count;
+  if (count != NULL)
+    *count = tensor->count;
   if (tensor->type == DESCRY_ST_F32)
     return (float *) (gpointer) bytes;
 
@@ -506,6 +507,7 @@ descry_safetensors_read_i32 (DescrySafetensors *self,
     }
 
   descry_free (bytes);
-  *count = tensor->count;
+  if (count != NULL)
+    *count = tensor->count;
   return values;
 }

@@ -32,7 +32,7 @@ guint                 descry_safetensors_n_tensors (DescrySafetensors *file);
 const DescryStTensor *descry_safetensors_tensor (DescrySafetensors *file, guint index);
 const DescryStTensor *descry_safetensors_find (DescrySafetensors *file, const char *name);
 gpointer              descry_safetensors_read (DescrySafetensors *file, const DescryStTensor *tensor, GError **error); /* descry_free() */
-float                *descry_safetensors_read_f32 (DescrySafetensors *file, const char *name, guint64 *count, GError **error); /* from any float or integer type */
+float                *descry_safetensors_read_f32 (DescrySafetensors *file, const char *name, guint64 *count /* (optional) */, GError **error); /* from any float or integer type */
 gint32               *descry_safetensors_read_i32 (DescrySafetensors *file, const char *name, guint64 *count, GError **error);
 
 typedef struct _DescrySafetensorsWriter DescrySafetensorsWriter;
