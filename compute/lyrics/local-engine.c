@@ -1,0 +1,506 @@
+/* local-engine.c - the engine that runs networks, on a thread of its own
+ *
+ * The thread owns device, networks and the picture's refiner. An analysis is a row of steps; between two of
+ * them (and between two tokens of an answer) the thread looks whether something more urgent waits: a click, a
+ * mask that somebody wants to see, a question once there are boxes. A job that finds no device tries to
+ * open one again, so that the engine outlives a driver that gave up.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#define G_LOG_DOMAIN "descry-engine"
+
+#include "config.h"
+
+#include "compute/lyrics/engine.h"
+
+#include <string.h>
+
+#include "compute/lyrics/ask.h"
+#include "compute/lyrics/refiner.h"
+
+/* Smaller runs earlier. */
+typedef enum { PRIORITY_POINTED, PRIORITY_ASK, PRIORITY_ANALYZE, N_PRIORITIES } Priority;
+
+#define DESCRY_TYPE_LOCAL_ENGINE (descry_local_engine_get_type ())
+G_DECLARE_FINAL_TYPE (DescryLocalEngine, descry_local_engine, DESCRY, LOCAL_ENGINE, DescryEngine)
+
+struct _DescryLocalEngine
+{
+  DescryEngine parent_instance;
+
+  char    *bundle_name;
+  char    *device_name;
+  GThread *thread;
+
+  /* Shared. */
+  GMutex lock;
+  GCond  filled;
+  GQueue jobs[N_PRIORITIES]; /* of DescryJob */
+  gboolean quit;
+
+  /* Only the thread. */
+  DescryDevice   *device;
+  char           *device_error;
+  DescryPipeline *pipeline; /* owns the bundle */
+  char           *bundle_error;
+  DescryRefiner  *refiner; /* of the picture analyzed last */
+  DescryRefiner  *other; /* of a stored scene that was worked on last */
+};
+
+G_DEFINE_TYPE (DescryLocalEngine, descry_local_engine, DESCRY_TYPE_ENGINE)
+
+static void run_waiting (DescryLocalEngine *self, Priority least);
+
+static void
+emit_stage (const char *stage,
+            double      fraction,
+            const char *detail,
+            gpointer    data)
+{
+  descry_engine_emit_stage (data, stage, fraction, detail);
+}
+
+static char *
+join_titles (GPtrArray *files)
+{
+  GString *titles = g_string_new (NULL);
+  guint i;
+
+  for (i = 0; i < files->len; i++)
+    {
+      const DescryBundleFile *file = g_ptr_array_index (files, i);
+
+      g_string_append_printf (titles, "%s%s", i > 0 ? " + " : "", file->title);
+    }
+
+  return g_string_free (titles, FALSE);
+}
+
+static void
+publish_status (DescryLocalEngine *self)
+{
+  DescryEngineStatus *status = g_new0 (DescryEngineStatus, 1);
+  guint i;
+
+  status->ready = self->device != NULL && self->pipeline != NULL;
+  status->device_error = g_strdup (self->device_error);
+  if (self->device != NULL)
+    {
+      const DescryDeviceInfo *info = descry_device_info (self->device);
+
+      status->device = g_strdup_printf ("%s: %s", info->platform, info->name);
+    }
+  for (i = 0; i < DESCRY_N_SLOTS; i++)
+    {
+      if (self->pipeline != NULL)
+        {
+          const DescryBundle *bundle = descry_pipeline_bundle (self->pipeline);
+
+          status->slots[i].usable = bundle->missing[i] == NULL && self->device != NULL;
+          status->slots[i].title = join_titles (bundle->slots[i]);
+          status->slots[i].reason = g_strdup (bundle->missing[i] != NULL ? bundle->missing[i] : self->device_error);
+        }
+      else
+        status->slots[i].reason = g_strdup (self->bundle_error);
+    }
+  if (self->pipeline != NULL)
+    status->bundle = g_strdup (descry_pipeline_bundle (self->pipeline)->name);
+
+  descry_engine_set_status (DESCRY_ENGINE (self), status);
+}
+
+/* Everything that lives on the device goes with it. */
+static void
+close_device (DescryLocalEngine *self)
+{
+  g_clear_pointer (&self->refiner, descry_refiner_free);
+  g_clear_pointer (&self->other, descry_refiner_free);
+  g_clear_pointer (&self->pipeline, descry_pipeline_free);
+  g_clear_pointer (&self->device, descry_device_free);
+}
+
+/* Device and bundle, in either order of trouble: the status names both. */
+static gboolean
+open_all (DescryLocalEngine *self,
+          GError           **error)
+{
+  DescryBundle *bundle;
+  GError *problem = NULL;
+
+  if (self->device != NULL && self->pipeline != NULL)
+    return TRUE;
+
+  descry_engine_emit_stage (DESCRY_ENGINE (self), "device", -1.0, NULL);
+  close_device (self);
+  g_clear_pointer (&self->device_error, g_free);
+  g_clear_pointer (&self->bundle_error, g_free);
+
+  self->device = descry_device_open (self->device_name, DESCRY_FAMILY_AUTO, &problem);
+  if (self->device != NULL)
+    {
+      descry_engine_emit_stage (DESCRY_ENGINE (self), "kernels", -1.0, descry_device_info (self->device)->name);
+      if (!descry_device_warm (self->device, &problem))
+        g_clear_pointer (&self->device, descry_device_free);
+    }
+  if (self->device == NULL)
+    {
+      self->device_error = g_strdup (problem->message);
+      g_propagate_error (error, g_steal_pointer (&problem));
+    }
+
+  bundle = descry_bundle_open (self->bundle_name, &problem);
+  if (bundle != NULL)
+    self->pipeline = descry_pipeline_new (self->device, bundle, emit_stage, self);
+  else
+    {
+      self->bundle_error = g_strdup (problem->message);
+      if (self->device != NULL)
+        g_propagate_error (error, g_steal_pointer (&problem));
+      g_clear_error (&problem);
+    }
+
+  publish_status (self);
+  if (self->device != NULL && self->pipeline != NULL)
+    descry_engine_emit_stage (DESCRY_ENGINE (self), "ready", 1.0, NULL);
+  else
+    descry_engine_emit_stage (DESCRY_ENGINE (self), "failed", -1.0, self->device_error != NULL ? self->device_error : self->bundle_error);
+
+  return self->device != NULL && self->pipeline != NULL;
+}
+
+static void
+publish_scene (DescryLocalEngine *self,
+               DescryRefiner     *refiner)
+{
+  g_autoptr (DescryScene) scene = descry_refiner_scene (refiner);
+
+  descry_engine_emit_scene (DESCRY_ENGINE (self), scene);
+}
+
+/* One step of an analysis: its stage, the work, the new scene, and what has become more urgent meanwhile. */
+static gboolean
+run_step (DescryLocalEngine *self,
+          const char        *stage,
+          double             fraction,
+          gboolean           (*step) (DescryRefiner *refiner, GCancellable *cancellable, GError **error),
+          Priority           least,
+          GCancellable      *cancellable,
+          GError           **error)
+{
+  descry_engine_emit_stage (DESCRY_ENGINE (self), stage, fraction, NULL);
+  if (!step (self->refiner, cancellable, error))
+    return FALSE;
+
+  publish_scene (self, self->refiner);
+  run_waiting (self, least);
+  return !g_cancellable_set_error_if_cancelled (cancellable, error);
+}
+
+static DescryScene *
+analyze (DescryLocalEngine *self,
+         DescryJob         *job,
+         GCancellable      *cancellable,
+         GError           **error)
+{
+  guint id;
+
+  /* Nothing to show without these two; the reason of the first says it. */
+  if (!descry_pipeline_has (self->pipeline, DESCRY_SLOT_DETECTOR, NULL) && !descry_pipeline_has (self->pipeline, DESCRY_SLOT_TAGGER, error))
+    return NULL;
+
+  g_clear_pointer (&self->refiner, descry_refiner_free);
+  self->refiner = descry_refiner_new (self->pipeline, job->image, job->scene->file, error);
+  if (self->refiner == NULL)
+    return NULL;
+
+  if (!run_step (self, "tagger", 0.0, descry_refiner_tag, PRIORITY_POINTED, cancellable, error)
+      || !run_step (self, "detector", 0.2, descry_refiner_detect, PRIORITY_ASK, cancellable, error)
+      || !run_step (self, "segmenter", 0.4, descry_refiner_propose, PRIORITY_ASK, cancellable, error))
+    return NULL;
+
+  while ((id = descry_refiner_next_mask (self->refiner, DESCRY_SCENE_THRESHOLD)) != 0)
+    {
+      descry_engine_emit_stage (DESCRY_ENGINE (self), "segmenter", -1.0, NULL);
+      if (!descry_refiner_mask (self->refiner, id, cancellable, error))
+        return NULL;
+      publish_scene (self, self->refiner);
+      run_waiting (self, PRIORITY_ASK);
+      if (g_cancellable_set_error_if_cancelled (cancellable, error))
+        return NULL;
+    }
+
+  return descry_refiner_scene (self->refiner);
+}
+
+static gboolean
+knows_object (DescryRefiner *refiner,
+              guint          id)
+{
+  g_autoptr (DescryScene) scene = descry_refiner_scene (refiner);
+
+  return descry_scene_find (scene, id) != NULL;
+}
+
+/* The refiner that has @job's picture, or a new one that goes on from its scene. */
+static DescryRefiner *
+find_refiner (DescryLocalEngine *self,
+              DescryJob         *job,
+              GError           **error)
+{
+  if (self->refiner != NULL && descry_refiner_image (self->refiner) == job->image
+      && (job->kind == DESCRY_JOB_SEGMENT || knows_object (self->refiner, job->object)))
+    return self->refiner;
+  if (self->other != NULL && descry_refiner_image (self->other) == job->image
+      && (job->kind == DESCRY_JOB_SEGMENT || knows_object (self->other, job->object)))
+    return self->other;
+
+  g_clear_pointer (&self->other, descry_refiner_free);
+  self->other = descry_refiner_open (self->pipeline, job->image, job->scene, error);
+  return self->other;
+}
+
+static DescryScene *
+point (DescryLocalEngine *self,
+       DescryJob         *job,
+       GCancellable      *cancellable,
+       GError           **error)
+{
+  DescryRefiner *refiner = find_refiner (self, job, error);
+  gboolean ok;
+
+  if (refiner == NULL)
+    return NULL;
+
+  descry_engine_emit_stage (DESCRY_ENGINE (self), "segmenter", -1.0, NULL);
+  if (job->kind == DESCRY_JOB_SEGMENT)
+    ok = descry_refiner_segment (refiner, job->box, cancellable, error) != 0;
+  else
+    ok = descry_pipeline_has (self->pipeline, DESCRY_SLOT_SEGMENTER, error)
+         && descry_refiner_mask (refiner, job->object, cancellable, error);
+  if (!ok)
+    return NULL;
+
+  publish_scene (self, refiner);
+  return descry_refiner_scene (refiner);
+}
+
+static void
+answer_text_cb (const char *text,
+                gpointer    data)
+{
+  descry_engine_emit_text (data, text);
+}
+
+static void
+answer_pause_cb (gpointer data)
+{
+  run_waiting (data, PRIORITY_POINTED);
+}
+
+static DescryTurn *
+ask (DescryLocalEngine *self,
+     DescryJob         *job,
+     GCancellable      *cancellable,
+     GError           **error)
+{
+  const DescryAskHooks hooks = { answer_text_cb, answer_pause_cb, self };
+
+  return descry_ask_run (self->pipeline, job, &hooks, cancellable, error);
+}
+
+static void
+run_job (DescryLocalEngine *self,
+         DescryJob         *job)
+{
+  GTask *task = job->task;
+  GCancellable *cancellable = g_task_get_cancellable (task);
+  GDestroyNotify destroy = job->kind == DESCRY_JOB_ASK ? (GDestroyNotify) descry_turn_unref : (GDestroyNotify) descry_scene_unref;
+  gpointer result = NULL;
+  GError *error = NULL;
+  gboolean slots_changed = FALSE;
+
+  /* A question that was stopped before its turn came is still a turn; the rest is just dropped. */
+  if (job->kind != DESCRY_JOB_ASK && g_cancellable_set_error_if_cancelled (cancellable, &error))
+    {
+      g_task_return_error (task, error);
+      return;
+    }
+
+  if (open_all (self, &error))
+    {
+      switch (job->kind)
+        {
+        case DESCRY_JOB_ANALYZE:
+          result = analyze (self, job, cancellable, &error);
+          break;
+
+        case DESCRY_JOB_ASK:
+          result = ask (self, job, cancellable, &error);
+          break;
+
+        default:
+          result = point (self, job, cancellable, &error);
+          break;
+        }
+      slots_changed = TRUE;
+    }
+
+  if (error != NULL && error->domain == DESCRY_ERROR)
+    descry_engine_emit_stage (DESCRY_ENGINE (self), "failed", -1.0, error->message);
+  else
+    descry_engine_emit_stage (DESCRY_ENGINE (self), "ready", 1.0, NULL);
+  if (slots_changed)
+    publish_status (self);
+
+  /* The context is of no use any more; the next job opens a new one. */
+  if (g_error_matches (error, DESCRY_ERROR, DESCRY_ERROR_DEVICE_LOST) && self->device_error == NULL)
+    self->device_error = g_strdup (error->message);
+
+  if (error != NULL)
+    g_task_return_error (task, error);
+  else
+    g_task_return_pointer (task, result, destroy);
+}
+
+/* The next job of at least this priority, or NULL. Waits for one of any if @wait. */
+static DescryJob *
+take_job (DescryLocalEngine *self,
+          Priority           least,
+          gboolean           wait)
+{
+  DescryJob *job = NULL;
+  guint i;
+
+  g_mutex_lock (&self->lock);
+  for (;;)
+    {
+      for (i = 0; i <= least && job == NULL && !self->quit; i++)
+        job = g_queue_pop_head (&self->jobs[i]);
+      if (job != NULL || self->quit || !wait)
+        break;
+      g_cond_wait (&self->filled, &self->lock);
+    }
+  g_mutex_unlock (&self->lock);
+
+  return job;
+}
+
+/* Inside another job. Once the device is lost everything waits for the outer job to notice. */
+static void
+run_waiting (DescryLocalEngine *self,
+             Priority           least)
+{
+  DescryJob *job;
+
+  while (self->device_error == NULL && (job = take_job (self, least, FALSE)) != NULL)
+    run_job (self, job);
+}
+
+static gpointer
+engine_thread (gpointer data)
+{
+  DescryLocalEngine *self = data;
+  DescryJob *job;
+  guint i;
+
+  open_all (self, NULL);
+  while ((job = take_job (self, N_PRIORITIES - 1, TRUE)) != NULL)
+    {
+      run_job (self, job);
+      if (self->device != NULL && self->device_error != NULL)
+        {
+          close_device (self);
+          publish_status (self);
+        }
+    }
+
+  for (i = 0; i < N_PRIORITIES; i++)
+    while ((job = g_queue_pop_head (&self->jobs[i])) != NULL)
+      g_task_return_new_error (job->task, G_IO_ERROR, G_IO_ERROR_CANCELLED, "the engine is gone");
+  close_device (self);
+
+  return NULL;
+}
+
+static void
+descry_local_engine_start (DescryEngine *engine,
+                           DescryJob    *job)
+{
+  DescryLocalEngine *self = DESCRY_LOCAL_ENGINE (engine);
+  Priority priority = PRIORITY_POINTED;
+
+  if (job->kind == DESCRY_JOB_ANALYZE)
+    priority = PRIORITY_ANALYZE;
+  else if (job->kind == DESCRY_JOB_ASK)
+    priority = PRIORITY_ASK;
+
+  g_mutex_lock (&self->lock);
+  g_queue_push_tail (&self->jobs[priority], job);
+  g_cond_signal (&self->filled);
+  g_mutex_unlock (&self->lock);
+}
+
+static void
+descry_local_engine_dispose (GObject *object)
+{
+  DescryLocalEngine *self = DESCRY_LOCAL_ENGINE (object);
+
+  /* Jobs hold the engine, so none runs now unless somebody disposes of it by force. */
+  g_mutex_lock (&self->lock);
+  self->quit = TRUE;
+  g_cond_signal (&self->filled);
+  g_mutex_unlock (&self->lock);
+  g_clear_pointer (&self->thread, g_thread_join);
+
+  G_OBJECT_CLASS (descry_local_engine_parent_class)->dispose (object);
+}
+
+static void
+descry_local_engine_finalize (GObject *object)
+{
+  DescryLocalEngine *self = DESCRY_LOCAL_ENGINE (object);
+
+  g_clear_pointer (&self->bundle_name, g_free);
+  g_clear_pointer (&self->device_name, g_free);
+  g_clear_pointer (&self->device_error, g_free);
+  g_clear_pointer (&self->bundle_error, g_free);
+  g_cond_clear (&self->filled);
+  g_mutex_clear (&self->lock);
+
+  G_OBJECT_CLASS (descry_local_engine_parent_class)->finalize (object);
+}
+
+static void
+descry_local_engine_class_init (DescryLocalEngineClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+
+  object_class->dispose = descry_local_engine_dispose;
+  object_class->finalize = descry_local_engine_finalize;
+  DESCRY_ENGINE_CLASS (klass)->start = descry_local_engine_start;
+}
+
+static void
+descry_local_engine_init (DescryLocalEngine *self)
+{
+  guint i;
+
+  g_mutex_init (&self->lock);
+  g_cond_init (&self->filled);
+  for (i = 0; i < N_PRIORITIES; i++)
+    g_queue_init (&self->jobs[i]);
+}
+
+DescryEngine *
+descry_local_engine_new (const char *bundle,
+                         const char *device)
+{
+  DescryLocalEngine *self = g_object_new (DESCRY_TYPE_LOCAL_ENGINE, NULL);
+
+  self->bundle_name = g_strdup (bundle);
+  self->device_name = g_strdup (device);
+  self->thread = g_thread_new ("descry-engine", engine_thread, self);
+
+  return DESCRY_ENGINE (self);
+}

@@ -1,0 +1,60 @@
+/* pipeline.h - a bundle's networks on a device, loaded when first used and kept
+ *
+ * Belongs to the engine thread. A file's hash is checked before it is read; the architecture named in it
+ * picks the code.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#pragma once
+
+#include "compute/lyrics/bundle.h"
+#include "compute/lyrics/connector.h"
+#include "compute/models/llama.h"
+#include "compute/models/vision.h"
+#include "compute/text/chat-template.h"
+
+G_BEGIN_DECLS
+
+typedef struct _DescryPipeline DescryPipeline;
+
+/* @stage and @fraction as of the engine's "stage" signal. */
+typedef void (*DescryStageFunc) (const char *stage, double fraction, const char *detail, gpointer data);
+
+/* Takes @bundle, not @device. */
+DescryPipeline *descry_pipeline_new    (DescryDevice *device, DescryBundle *bundle, DescryStageFunc func, gpointer data);
+void            descry_pipeline_free   (DescryPipeline *pipeline);
+DescryDevice   *descry_pipeline_device (DescryPipeline *pipeline);
+DescryBundle   *descry_pipeline_bundle (DescryPipeline *pipeline);
+void            descry_pipeline_stage  (DescryPipeline *pipeline, const char *stage, double fraction, const char *detail);
+
+/* TRUE if the slot has what it needs; FALSE: %DESCRY_ERROR_MODEL_MISSING with the reason. */
+gboolean        descry_pipeline_has    (DescryPipeline *pipeline, DescrySlot slot, GError **error);
+
+/* The networks; NULL is an error. All (transfer none). */
+DescryEfficientNet *descry_pipeline_tagger    (DescryPipeline *pipeline, GCancellable *cancellable, GError **error);
+DescryIsnet        *descry_pipeline_segmenter (DescryPipeline *pipeline, GCancellable *cancellable, GError **error);
+
+/* Either may be NULL, not both. */
+gboolean descry_pipeline_detectors (DescryPipeline *pipeline, DescryNanodet **nanodet, DescryCenternet **centernet,
+                                    GCancellable *cancellable, GError **error);
+
+typedef struct
+{
+  DescryLlama        *model;
+  DescryTokenizer    *tokenizer;
+  DescryChatFormat    format;
+  DescryLlamaSession *session; /* its cache is reused from question to question */
+  guint               context; /* positions of the session */
+} DescryLanguage;
+
+DescryLanguage *descry_pipeline_language (DescryPipeline *pipeline, GCancellable *cancellable, GError **error);
+
+/* The rows that precede the question. NULL without @error: there are none, and @reason (out) says why to a
+ * person. The picture's own tokens are kept for the next question about it. (transfer full) */
+DescrySoftTokens *descry_pipeline_soft_tokens (DescryPipeline *pipeline, DescryImage *image, DescryScene *scene, float threshold,
+                                               char **reason, GCancellable *cancellable, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DescryPipeline, descry_pipeline_free)
+
+G_END_DECLS
