@@ -184,7 +184,47 @@ def cross_check():
     print(f'InstructBLIP block: NMSE {float(error):.2e}')
 
 
-def write_gguf(path, c, weights, llm=None):
+# The connector's own keys, for the compact file: rows of 4 features, box, one octave, score, colour, rank = 21.
+FEATURES, OCTAVES, MAX_OBJECTS = 4, 1, 5
+
+
+def make_statistics(c, seed):
+    rng = np.random.default_rng(seed)
+    f32 = lambda x: x.astype(np.float32)
+    return {'local_mean': f32(rng.standard_normal(c['local_width'])), 'local_deviation': f32(rng.uniform(0.2, 3, c['local_width'])),
+            'visual_mean': f32(rng.standard_normal(c['visual_width'])), 'visual_deviation': f32(rng.uniform(0.2, 3, c['visual_width']))}
+
+
+def local_rows(statistics, size, boxes, scores, colors, features):
+    """Rows as compute/lyrics/connector.h lists them, standardised; a box is x0 y0 x1 y1 in pixels of the picture."""
+    width, height = size
+    rank = np.argsort(np.argsort(boxes[:, 0] + boxes[:, 2], kind='stable'), kind='stable')
+    rows = []
+    for i, (x0, y0, x1, y1) in enumerate(boxes.astype(np.float64)):
+        box = np.array([(x0 + x1) / 2 / width, (y0 + y1) / 2 / height, (x1 - x0) / width, (y1 - y0) / height])
+        waves = [w(2 ** k * math.pi * box) for k in range(OCTAVES) for w in (np.sin, np.cos)]
+        rows.append(np.concatenate([features[i], box, *waves, [scores[i]], colors[i], [rank[i]]]))
+    return (np.array(rows) - statistics['local_mean']) / statistics['local_deviation']
+
+
+def scene_case(golden, former, c, statistics):
+    rng = np.random.default_rng(9)
+    n = 6  # one below the threshold, one with too little space left for it
+    size = (640, 480)
+    corner = rng.uniform(0, 300, (n, 2))
+    boxes = np.concatenate([corner, corner + rng.uniform(10, 170, (n, 2))], 1).astype(np.float32)
+    scores = np.array([0.9, 0.8, 0.7, 0.45, 0.6, 0.55], np.float32)
+    colors, features = rng.uniform(0, 1, (n, 3)).astype(np.float32), rng.standard_normal((n, FEATURES)).astype(np.float32)
+    image = rng.standard_normal((9, c['visual_width'])).astype(np.float32)
+    told = [i for i in range(n) if scores[i] >= 0.5][:MAX_OBJECTS]
+    local = local_rows(statistics, size, boxes[told], scores[told], colors[told], features[told])
+    standard = (image - statistics['visual_mean'].astype(np.float64)) / statistics['visual_deviation']
+    _, soft = former.run(torch.from_numpy(standard), torch.from_numpy(local), [])
+    golden.update({'scene.boxes': boxes, 'scene.scores': scores, 'scene.colors': colors, 'scene.features': features, 'scene.image_tokens': image,
+                   'scene.local_tokens': local.astype(np.float32), 'scene.soft_tokens': soft.numpy().astype(np.float32)})
+
+
+def write_gguf(path, c, weights, llm=None, statistics=None):
     out = gguf.GGUFWriter(path, 'mq-former')
     out.add_string('general.name', 'tiny random MQ-Former, a test')
     for key, value in (('width', c['width']), ('layers', c['layers']), ('heads', c['heads']), ('feed_forward', c['ffn']),
@@ -200,6 +240,15 @@ def write_gguf(path, c, weights, llm=None):
     if c['grid']:
         out.add_array('mq-former.visual_grid', list(c['grid']))
     out.add_string('mq-former.words', 'llm' if llm else 'own')
+    if statistics:
+        out.add_bool('general.untrained', True)
+        out.add_string('connector.local', 'objects')
+        out.add_uint32('connector.feature_width', FEATURES)
+        out.add_uint32('connector.fourier_octaves', OCTAVES)
+        out.add_uint32('connector.max_objects', MAX_OBJECTS)
+        out.add_string('connector.llm', 'tiny word table, a test')
+        for key, value in statistics.items():
+            out.add_array('connector.' + key, [float(x) for x in value])
     for name, value in weights.items():
         if not (llm and name == 'token_embd.weight'):
             out.add_tensor(name, value)
@@ -238,7 +287,8 @@ def main(folder):
     for name, c, seed in (('full', FULL, 1), ('compact', COMPACT, 2)):
         weights = make_weights(c, seed)
         former = Former(c, weights)
-        write_gguf(f'{folder}/mq-former-{name}.gguf', c, weights, f'{folder}/mq-former-words.gguf' if name == 'compact' else None)
+        statistics = make_statistics(c, 3) if name == 'compact' else None
+        write_gguf(f'{folder}/mq-former-{name}.gguf', c, weights, f'{folder}/mq-former-words.gguf' if name == 'compact' else None, statistics)
         golden = {}
         if name == 'full':
             case(golden, 'plain', former, f32(17, c['visual_width']), f32(23, c['local_width']), [])
@@ -250,6 +300,7 @@ def main(folder):
             case(golden, 'more', former, f32(n, c['visual_width']), f32(7, c['local_width']), [])
             case(golden, 'none', former, f32(n, c['visual_width']), f32(0, c['local_width']), [])
             case(golden, 'text', former, f32(n, c['visual_width']), f32(2, c['local_width']), [60, 5, 59, 63])
+            scene_case(golden, former, c, statistics)
         save_file(golden, f'{folder}/mq-former-{name}.safetensors')
 
 
