@@ -15,6 +15,7 @@
 #include <jansson.h>
 
 #include "compute/device/probe.h"
+#include "compute/ops/self-test.h"
 
 static const char *
 type_name (cl_device_type type)
@@ -159,7 +160,7 @@ descry_command_devices (int    argc,
 
   if (self_test != NULL)
     {
-      if (descry_device_probe_child (self_test, &error))
+      if (descry_device_probe_child (self_test, op_self_test, &error))
         return DESCRY_EXIT_DONE;
       g_printerr ("%s\n", error->message);
       return DESCRY_EXIT_FAILED;

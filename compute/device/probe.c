@@ -378,8 +378,9 @@ descry_device_empty_platforms (void)
 }
 
 gboolean
-descry_device_probe_child (const char  *what,
-                           GError     **error)
+descry_device_probe_child (const char      *what,
+                           DescryDeviceTest more,
+                           GError         **error)
 {
   const struct rlimit no_core = { 0, 0 };
   g_autoptr (DescryDevice) device = NULL;
@@ -394,5 +395,5 @@ descry_device_probe_child (const char  *what,
 
   device = descry_device_open (what, DESCRY_FAMILY_AUTO, error);
 
-  return device != NULL && descry_device_self_test (device, error);
+  return device != NULL && descry_device_self_test (device, error) && (more == NULL || more (device, error));
 }

@@ -60,11 +60,14 @@ GPtrArray *descry_device_empty_platforms (void);
 /**
  * descry_device_probe_child:
  * @what: INDEX, or "list"
+ * @more: (nullable): tests of the layers over this one, run on the opened device
  *
  * The child's side: lists the devices, or opens one and runs its self-test. Core dumps are switched off.
  */
-gboolean   descry_device_probe_child (const char  *what,
-                                      GError     **error);
+typedef gboolean (*DescryDeviceTest) (DescryDevice *device, GError **error);
+gboolean   descry_device_probe_child (const char      *what,
+                                      DescryDeviceTest more,
+                                      GError         **error);
 
 /* One child with a time limit: NULL if it ended well, else the reason. For tests as well. (transfer full) */
 char      *descry_device_probe_run_child (const char   *program,

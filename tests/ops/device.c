@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "compute/device/program-cache.h"
+#include "compute/ops/self-test.h"
 #include "tests/ops/harness.h"
 
 static void
@@ -14,6 +15,8 @@ test_self_test (DescryRun *run)
   g_autoptr (GError) error = NULL;
 
   descry_device_self_test (descry_run_device (run), &error);
+  g_assert_no_error (error);
+  op_self_test (descry_run_device (run), &error);
   g_assert_no_error (error);
 }
 
