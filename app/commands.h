@@ -14,6 +14,7 @@ G_BEGIN_DECLS
 
 enum { DESCRY_EXIT_DONE = 0, DESCRY_EXIT_FAILED = 1, DESCRY_EXIT_USAGE = 2 };
 
+int descry_command_convert (int argc, char **argv);
 int descry_command_devices (int argc, char **argv);
 int descry_command_stage (int argc, char **argv);
 

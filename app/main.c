@@ -23,6 +23,7 @@ static const struct
   int (*run) (int argc, char **argv);
   const char *summary;
 } commands[] = {
+  { "convert", descry_command_convert, N_("Convert a checkpoint to GGUF") },
   { "devices", descry_command_devices, N_("What OpenCL offers, what was refused and why") },
   { "stage", descry_command_stage, N_("Run one network on given tensors, for parity checks") },
 };

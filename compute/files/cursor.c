@@ -258,8 +258,8 @@ descry_cursor_check (DescryCursor *cursor,
   if (cursor->io_error != NULL)
     g_propagate_error (error, g_steal_pointer (&cursor->io_error));
   else
-    g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "%s: byte %" G_GUINT64_FORMAT ": %s",
-                 path, cursor->where, cursor->problem);
+    g_set_error (error, DESCRY_ERROR, strcmp (cursor->problem, "out of memory") == 0 ? DESCRY_ERROR_OUT_OF_MEMORY : DESCRY_ERROR_MODEL_BAD,
+                 "%s: byte %" G_GUINT64_FORMAT ": %s", path, cursor->where, cursor->problem);
 
   return FALSE;
 }

@@ -146,6 +146,17 @@ descry_gguf_writer_set_uint (DescryGgufWriter *writer,
 }
 
 void
+descry_gguf_writer_set_uint64 (DescryGgufWriter *writer,
+                               const char       *key,
+                               guint64           value)
+{
+  guint8 *out = add_pair (writer, key, VALUE_U64, 8);
+
+  if (out != NULL)
+    put_u64 (out, value);
+}
+
+void
 descry_gguf_writer_set_float (DescryGgufWriter *writer,
                               const char       *key,
                               float             value)

@@ -73,6 +73,7 @@ typedef struct _DescryGgufWriter DescryGgufWriter;
 DescryGgufWriter *descry_gguf_writer_new  (void);
 void descry_gguf_writer_free       (DescryGgufWriter *writer);
 void descry_gguf_writer_set_uint   (DescryGgufWriter *writer, const char *key, guint32 value);
+void descry_gguf_writer_set_uint64 (DescryGgufWriter *writer, const char *key, guint64 value);
 void descry_gguf_writer_set_float  (DescryGgufWriter *writer, const char *key, float value);
 void descry_gguf_writer_set_bool   (DescryGgufWriter *writer, const char *key, gboolean value);
 void descry_gguf_writer_set_string (DescryGgufWriter *writer, const char *key, const char *value);
