@@ -1,0 +1,163 @@
+/* prompt.c - what the language model is told, and what a template would answer
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#include "config.h"
+
+#include "compute/lyrics/prompt.h"
+#include "compute/lyrics/words.h"
+#include "test-scene.h"
+
+#include <string.h>
+
+static void
+test_places (void)
+{
+  static const struct { float x, y; const char *name; } cases[] = {
+    { 50, 50, "in the center" }, { 15, 50, "on the left" }, { 85, 50, "on the right" }, { 50, 15, "at the top" }, { 50, 85, "at the bottom" },
+    { 15, 15, "at the top left" }, { 85, 15, "at the top right" }, { 15, 85, "at the bottom left" }, { 85, 85, "at the bottom right" }
+  };
+  guint i;
+
+  for (i = 0; i < G_N_ELEMENTS (cases); i++)
+    g_assert_cmpstr (descry_place_name ((DescryBox) { cases[i].x - 5, cases[i].y - 5, cases[i].x + 5, cases[i].y + 5 }, 100, 100), ==, cases[i].name);
+  g_assert_cmpstr (descry_place_name ((DescryBox) { 0 }, 0, 0), ==, "in the center");
+}
+
+static void
+test_plurals (void)
+{
+  static const char *const cases[][2] = {
+    { "cup", "cups" }, { "person", "people" }, { "bus", "buses" }, { "wine glass", "wine glasses" }, { "knife", "knives" }, { "sheep", "sheep" }, { "butterfly", "butterflies" },
+    { "monkey", "monkeys" }, { "computer mouse", "computer mice" }, { "sandwich", "sandwiches" }, { "toothbrush", "toothbrushes" }, { "fox", "foxes" }, { "scissors", "scissors" },
+    { "broccoli", "broccoli" }, { "fisherman", "fishermen" }, { "human", "humans" }, { "photo", "photos" }, { "potato", "potatoes" }
+  };
+  guint i;
+
+  for (i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autofree char *one = descry_noun_plural (cases[i][0], 1);
+      g_autofree char *two = descry_noun_plural (cases[i][0], 2);
+      g_autofree char *back = descry_noun_singular (cases[i][1]);
+
+      g_assert_cmpstr (one, ==, cases[i][0]);
+      g_assert_cmpstr (two, ==, cases[i][1]);
+      g_assert_cmpstr (back, ==, cases[i][0]);
+    }
+}
+
+static char *
+fact (DescryScene *scene,
+      const char  *question,
+      guint        chip)
+{
+  return descry_prompt_template_answer (scene, DESCRY_SCENE_THRESHOLD, question, &chip, chip > 0 ? 1 : 0);
+}
+
+static void
+test_template (void)
+{
+  static const struct { const char *question; guint chip; const char *answer; } cases[] = {
+    { "How many cups are there?", 0, "There are two cups: on the left and at the top right." },
+    { "How many lamps do you see?", 0, "There is one lamp in the center." },
+    { "How many horses are in the picture?", 0, "There are no horses in the photo." },
+    { "Is there a dog?", 0, "Yes, there is one dog at the bottom." },
+    { "Is there a puppy in the photo?", 0, "Yes, there is one dog at the bottom." },
+    { "Are there any animals?", 0, "Yes, there is one dog at the bottom." },
+    { "Do you see a horse?", 0, "No, there is no horse in the photo." },
+    { "Are there any horses here?", 0, "No, there are no horses in the photo." },
+    { "Is there a cup next to the lamp?", 0, "Yes, there are two cups: on the left and at the top right." },
+    { "Where is the lamp?", 0, "The lamp is in the center." },
+    { "Where are the cups?", 0, "The cups are on the left and at the top right." },
+    { "Where is the cat?", 0, "There is no cat in the photo." },
+    { "Is the lamp on the left?", 0, "No, the lamp is in the center." },
+    { "Is the ball on the right?", 0, "Yes, the ball is at the bottom right." },
+    { "What is at the bottom right?", 0, "There is a soccer ball at the bottom right." },
+    { "What is this?", 3, "This is a lamp in the center." },
+    { "What animal is it?", 0, "There is a dog at the bottom." },
+    { "What can you see in the photo?", 0,
+      "The photo shows two cups (on the left, at the top right); one lamp (in the center); one dog (at the bottom); one soccer ball (at the bottom right)." },
+  };
+  g_autoptr (DescryScene) scene = scene_table ();
+  guint i;
+
+  for (i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autofree char *answer = fact (scene, cases[i].question, cases[i].chip);
+
+      g_assert_cmpstr (answer, ==, cases[i].answer);
+    }
+}
+
+static void
+test_tags (void)
+{
+  g_autoptr (DescryScene) scene = descry_scene_new (100, 100);
+  g_autofree char *none = fact (scene, "What is in the photo?", 0);
+  g_autofree char *one = NULL;
+  g_autofree char *yes = NULL;
+
+  g_assert_cmpstr (none, ==, "Nothing in the photo was recognised.");
+  descry_scene_add_tag (scene, "apple", 0.7f);
+  descry_scene_add_tag (scene, "orange", 0.2f);
+  one = fact (scene, "What is in the photo?", 0);
+  g_assert_cmpstr (one, ==, "The photo shows an apple.");
+  yes = fact (scene, "Is there an apple?", 0);
+  g_assert_cmpstr (yes, ==, "Yes, there is an apple in the photo.");
+}
+
+static void
+test_evidence (void)
+{
+  g_autoptr (DescryScene) scene = scene_table ();
+  g_autoptr (GArray) evidence = g_array_new (FALSE, FALSE, sizeof (guint));
+  guint chips[] = { 3, 99, 3 };
+  g_autofree char *text = descry_prompt_write (scene, DESCRY_SCENE_TEXT_SHORT, DESCRY_SCENE_THRESHOLD, "Is the dog near this?", chips, 3, evidence);
+  guint i;
+
+  /* Chips first, then what the question names, then the rest; the hidden cup is not told. */
+  g_assert_cmpuint (g_array_index (evidence, guint, 0), ==, 3);
+  g_assert_cmpuint (g_array_index (evidence, guint, 1), ==, 4);
+  g_assert_cmpuint (evidence->len, ==, 5);
+  for (i = 0; i < evidence->len; i++)
+    g_assert_cmpuint (g_array_index (evidence, guint, i), !=, 6);
+  g_assert_nonnull (strstr (text, "Is the dog near this?"));
+  g_assert_nonnull (strstr (text, "lamp"));
+
+  {
+    g_autofree char *off = descry_prompt_write (scene, DESCRY_SCENE_TEXT_OFF, 0.5f, "Why?", NULL, 0, NULL);
+    g_autofree char *no_scene = descry_prompt_write (NULL, DESCRY_SCENE_TEXT_SHORT, 0.5f, "Why?", NULL, 0, NULL);
+
+    g_assert_cmpstr (off, ==, "Why?");
+    g_assert_cmpstr (no_scene, ==, "Why?");
+  }
+}
+
+static void
+test_paper (void)
+{
+  g_autoptr (DescryScene) scene = descry_scene_new (1000, 1000);
+  g_autofree char *text = NULL;
+
+  scene_add (scene, "cup", NULL, 510, 80);
+  ((DescryObject *) g_ptr_array_index (scene->objects, 0))->box = (DescryBox) { 500, 70.04f, 1000, 123.4f };
+  text = descry_prompt_write (scene, DESCRY_SCENE_TEXT_PAPER, 0.5f, "What?", NULL, 0, NULL);
+  g_assert_cmpstr (text, ==, "Objects: cup [0.5, 0.07, 1.0, 0.123]\nWhat?");
+}
+
+int
+main (int    argc,
+      char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+
+  g_test_add_func ("/prompt/places", test_places);
+  g_test_add_func ("/prompt/plurals", test_plurals);
+  g_test_add_func ("/prompt/template", test_template);
+  g_test_add_func ("/prompt/tags", test_tags);
+  g_test_add_func ("/prompt/evidence", test_evidence);
+  g_test_add_func ("/prompt/paper", test_paper);
+
+  return g_test_run ();
+}
