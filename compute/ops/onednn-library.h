@@ -33,6 +33,7 @@ typedef const dnnl_memory_desc_t *DnnConstMd;
   F (memory_create)                 \
   F (memory_destroy)                \
   F (memory_set_data_handle)        \
+  F (memory_get_memory_desc)        \
   F (memory_desc_equal)             \
   F (memory_desc_get_size)          \
   F (primitive_create)              \

@@ -40,10 +40,17 @@ typedef struct
   dnnl_primitive_t gather; /* x into dense scratch, or NULL: read in place */
   dnnl_primitive_t scatter; /* dense scratch into y, or NULL: written in place */
   dnnl_primitive_t preload; /* residual into where the sum is made, or NULL */
-  dnnl_memory_t    x, src, weights, bias, dst, y, residual;
-  gpointer         packed; /* weights in the primitive's layout */
+  dnnl_memory_t    x, src, bias, dst, y, residual;
+  dnnl_memory_t    weights; /* in the primitive's layout; of the layer */
   gsize            src_bytes, dst_bytes; /* of scratch; 0: in place */
 } Plan;
+
+/* Weights in one layout; plans that want the same one share it. */
+typedef struct
+{
+  gpointer      data;
+  dnnl_memory_t memory;
+} Packed;
 
 /* What convolution and product share. */
 typedef struct
@@ -53,6 +60,7 @@ typedef struct
   float     *weights;
   float     *bias; /* or NULL: it comes with each call, or there is none */
   GPtrArray *plans; /* of Plan */
+  GPtrArray *packed; /* of Packed */
 } Layer;
 
 struct _DescryOnednnConv
@@ -120,7 +128,7 @@ free_plan (gpointer data)
   const DnnLibrary *dnn = dnn_library (NULL);
   Plan *plan = data;
   dnnl_primitive_t primitives[] = { plan->primitive, plan->gather, plan->scatter, plan->preload };
-  dnnl_memory_t memories[] = { plan->x, plan->src, plan->weights, plan->bias, plan->dst, plan->y, plan->residual };
+  dnnl_memory_t memories[] = { plan->x, plan->src, plan->bias, plan->dst, plan->y, plan->residual };
   guint i;
 
   for (i = 0; i < G_N_ELEMENTS (primitives); i++)
@@ -129,8 +137,18 @@ free_plan (gpointer data)
   for (i = 0; i < G_N_ELEMENTS (memories); i++)
     if (memories[i] != NULL)
       dnn->memory_destroy (memories[i]);
-  descry_free (plan->packed);
   g_free (plan);
+}
+
+static void
+free_packed (gpointer data)
+{
+  Packed *packed = data;
+
+  if (packed->memory != NULL)
+    dnn_library (NULL)->memory_destroy (packed->memory);
+  descry_free (packed->data);
+  g_free (packed);
 }
 
 static gboolean
@@ -149,6 +167,7 @@ init_layer (Layer       *layer,
   layer->kernel = kernel;
   layer->depthwise = depthwise;
   layer->plans = g_ptr_array_new_with_free_func (free_plan);
+  layer->packed = g_ptr_array_new_with_free_func (free_packed);
   layer->weights = descry_try_alloc (count, sizeof (float));
   layer->bias = bias != NULL ? descry_try_alloc (out, sizeof (float)) : NULL;
   if (layer->weights == NULL || (bias != NULL && layer->bias == NULL))
@@ -164,6 +183,7 @@ static void
 clear_layer (Layer *layer)
 {
   g_clear_pointer (&layer->plans, g_ptr_array_unref);
+  g_clear_pointer (&layer->packed, g_ptr_array_unref);
   g_clear_pointer (&layer->weights, descry_free);
   g_clear_pointer (&layer->bias, descry_free);
 }
@@ -349,8 +369,23 @@ pack_weights (const DnnLibrary *dnn,
   dnnl_primitive_t reorder = NULL;
   dnnl_memory_t plain = NULL;
   DnnMd md = { 0 };
+  Packed *packed;
   gboolean ok;
+  guint i;
 
+  for (i = 0; i < layer->packed->len; i++)
+    {
+      DnnConstMd have;
+
+      packed = g_ptr_array_index (layer->packed, i);
+      if (dnn->memory_get_memory_desc (packed->memory, &have) == dnnl_success && dnn->memory_desc_equal (have, wanted))
+        {
+          plan->weights = packed->memory;
+          return TRUE;
+        }
+    }
+
+  packed = g_new0 (Packed, 1);
   if (!picture)
     ok = dnn_md_init (&md, 2, linear, dnnl_f32, linear_strides);
   else if (layer->depthwise)
@@ -358,14 +393,14 @@ pack_weights (const DnnLibrary *dnn,
   else
     ok = dnn_md_init (&md, 4, dense, dnnl_f32, dense_strides);
 
-  plan->packed = descry_try_alloc_pages (dnn->memory_desc_get_size (wanted));
-  ok = ok && plan->packed != NULL
+  packed->data = descry_try_alloc_pages (dnn->memory_desc_get_size (wanted));
+  ok = ok && packed->data != NULL
        && make_memory (dnn, DNN_MD (md), layer->weights, &plain)
-       && make_memory (dnn, wanted, plan->packed, &plan->weights)
+       && make_memory (dnn, wanted, packed->data, &packed->memory)
        && make_reorder (dnn, DNN_MD (md), wanted, &reorder);
   if (ok)
     {
-      dnnl_exec_arg_t args[] = { { DNNL_ARG_FROM, plain }, { DNNL_ARG_TO, plan->weights } };
+      dnnl_exec_arg_t args[] = { { DNNL_ARG_FROM, plain }, { DNNL_ARG_TO, packed->memory } };
 
       ok = dnn->primitive_execute (reorder, dnn->stream, 2, args) == dnnl_success && dnn->stream_wait (dnn->stream) == dnnl_success;
     }
@@ -375,7 +410,15 @@ pack_weights (const DnnLibrary *dnn,
   if (plain != NULL)
     dnn->memory_destroy (plain);
   dnn_md_clear (&md);
-  return ok;
+
+  if (!ok)
+    {
+      free_packed (packed);
+      return FALSE;
+    }
+  g_ptr_array_add (layer->packed, packed);
+  plan->weights = packed->memory;
+  return TRUE;
 }
 
 /* Everything that one geometry needs, or NULL when the library does not cover it. */
