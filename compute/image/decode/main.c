@@ -39,6 +39,17 @@
 #define OWN_ARCHITECTURE AUDIT_ARCH_AARCH64
 #endif
 
+#ifdef __SANITIZE_ADDRESS__
+/* The search for leaks at the end needs what the limits forbid. */
+const char *__asan_default_options (void);
+
+const char *
+__asan_default_options (void)
+{
+  return "detect_leaks=0";
+}
+#endif
+
 static int
 give_up (const char *reason)
 {
