@@ -24,18 +24,19 @@ static const struct
   const char *name;
   guint       depth, in, mid, out;
   gboolean    flat;
+  guint       side; /* of its maps when the picture's is 512, as the refiner's */
 } table[STAGES] = {
-  { "stage1", 7, 64, 32, 64, FALSE },
-  { "stage2", 6, 64, 32, 128, FALSE },
-  { "stage3", 5, 128, 64, 256, FALSE },
-  { "stage4", 4, 256, 128, 512, FALSE },
-  { "stage5", 4, 512, 256, 512, TRUE },
-  { "stage6", 4, 512, 256, 512, TRUE },
-  { "stage5d", 4, 1024, 256, 512, TRUE },
-  { "stage4d", 4, 1024, 128, 256, FALSE },
-  { "stage3d", 5, 512, 64, 128, FALSE },
-  { "stage2d", 6, 256, 32, 64, FALSE },
-  { "stage1d", 7, 128, 16, 64, FALSE },
+  { "stage1", 7, 64, 32, 64, FALSE, 256 },
+  { "stage2", 6, 64, 32, 128, FALSE, 128 },
+  { "stage3", 5, 128, 64, 256, FALSE, 64 },
+  { "stage4", 4, 256, 128, 512, FALSE, 32 },
+  { "stage5", 4, 512, 256, 512, TRUE, 16 },
+  { "stage6", 4, 512, 256, 512, TRUE, 8 },
+  { "stage5d", 4, 1024, 256, 512, TRUE, 16 },
+  { "stage4d", 4, 1024, 128, 256, FALSE, 32 },
+  { "stage3d", 5, 512, 64, 128, FALSE, 64 },
+  { "stage2d", 6, 256, 32, 64, FALSE, 128 },
+  { "stage1d", 7, 128, 16, 64, FALSE, 256 },
 };
 
 typedef struct
@@ -59,10 +60,11 @@ load (DescryConvLoader *loader,
       guint             out,
       guint             in,
       guint             stride,
-      guint             dilation)
+      guint             dilation,
+      guint             side)
 {
   const DescryConvShape shape = { .kernel = 3, .stride = stride, .dilation = dilation, .pad_top = dilation, .pad_left = dilation,
-                                  .pad_bottom = dilation, .pad_right = dilation };
+                                  .pad_bottom = dilation, .pad_right = dilation, .map = side };
 
   return descry_conv_loader_take (loader, name, out, in, &shape, TRUE);
 }
@@ -75,16 +77,17 @@ load_block (DescryConvLoader *loader,
   g_autofree char *first = g_strconcat (table[s].name, ".rebnconvin", NULL);
   guint mid = table[s].mid, depth = table[s].depth, i;
 
-  block->in = load (loader, first, table[s].out, table[s].in, 1, 1);
+  block->in = load (loader, first, table[s].out, table[s].in, 1, 1, table[s].side);
   for (i = 0; i < depth; i++)
     {
       g_autofree char *down = g_strdup_printf ("%s.rebnconv%u", table[s].name, i + 1), *up = g_strdup_printf ("%s.rebnconv%ud", table[s].name, i + 1);
       /* Flat: 1, 2, 4, 8; else only the last one, which is not pooled, looks wider. */
       guint dilation = table[s].flat ? 1u << i : i + 1 == depth ? 2 : 1;
+      guint side = table[s].flat ? table[s].side : table[s].side >> MIN (i, depth - 2);
 
-      block->down[i] = load (loader, down, mid, i == 0 ? table[s].out : mid, 1, dilation);
+      block->down[i] = load (loader, down, mid, i == 0 ? table[s].out : mid, 1, dilation, side);
       if (i + 1 < depth)
-        block->up[i] = load (loader, up, i == 0 ? table[s].out : mid, 2 * mid, 1, table[s].flat ? dilation : 1);
+        block->up[i] = load (loader, up, i == 0 ? table[s].out : mid, 2 * mid, 1, table[s].flat ? dilation : 1, side);
     }
 }
 
@@ -98,10 +101,10 @@ descry_isnet_new (DescryDevice *device,
   guint s;
 
   descry_conv_loader_init (&loader, device, gguf, "isnet");
-  net->conv_in = load (&loader, "conv_in", 64, 3, 2, 1);
+  net->conv_in = load (&loader, "conv_in", 64, 3, 2, 1, 512);
   for (s = 0; s < STAGES; s++)
     load_block (&loader, &net->blocks[s], s);
-  net->side = load (&loader, "side1", 1, 64, 1, 1);
+  net->side = load (&loader, "side1", 1, 64, 1, 1, 256);
   net->convs = descry_conv_loader_finish (&loader, error);
   if (net->convs == NULL)
     g_clear_pointer (&net, descry_isnet_free);

@@ -11,28 +11,15 @@
 
 #include "config.h"
 
-#include "compute/ops/conv.h"
+#include "compute/ops/conv-private.h"
 
 #include "compute/memory.h"
 #include "compute/ops/onednn.h"
 #include "compute/ops/provider.h"
 
-#define PANEL 32
+#define PANEL DESCRY_CONV_PANEL
 #define TILE 12 /* pixels of the cpu kernel's tile */
 #define FEW 4 /* input channels up to which a border pays */
-
-struct _DescryConv
-{
-  DescryDevice     *device;
-  char             *name;
-  guint             out;
-  guint             in;
-  DescryConvShape   shape;
-  gboolean          bf16; /* may be multiplied in bfloat16 */
-  DescryOnednnConv *onednn; /* NULL where the provider is absent */
-  DescryTensor      weights; /* for the own kernels; with oneDNN there, packed only when first needed */
-  DescryTensor      bias; /* [panels * 32 + zeros] */
-};
 
 void
 descry_conv_same (DescryConvShape *shape,
@@ -94,7 +81,7 @@ pack (DescryConv   *conv,
 {
   guint taps = conv->shape.kernel * conv->shape.kernel, unit = conv->shape.depthwise ? 16 : PANEL;
   gsize padded = ((gsize) conv->out + unit - 1) / unit * unit, n_bias = padded + (conv->shape.depthwise ? 0 : conv->in + 1);
-  gsize n_weights = padded * taps * (conv->shape.depthwise ? 1 : conv->in), i;
+  gsize n_weights = conv->winograd ? descry_winograd_size (conv->out, conv->in) : padded * taps * (conv->shape.depthwise ? 1 : conv->in), i;
   float *packed = descry_try_alloc (n_weights, sizeof (float)), *packed_bias = descry_try_alloc (n_bias, sizeof (float));
   gboolean ok = FALSE;
 
@@ -107,6 +94,8 @@ pack (DescryConv   *conv,
           for (i = 0; i < (gsize) conv->out * taps; i++)
             packed[i % taps * padded + i / taps] = weights[i];
         }
+      else if (conv->winograd)
+        descry_winograd_pack (packed, weights, conv->out, conv->in);
       else
         pack_panels (packed, weights, conv->out, conv->in, taps);
       for (i = 0; bias != NULL && i < conv->out; i++)
@@ -148,7 +137,8 @@ descry_conv_new (DescryDevice          *device,
   conv->shape = *shape;
   conv->shape.dilation = MAX (shape->dilation, 1);
 
-  if (descry_onednn_available (device, NULL))
+  conv->winograd = descry_winograd_suits (device, in, shape);
+  if (!conv->winograd && descry_onednn_available (device, NULL))
     {
       conv->onednn = descry_onednn_conv_new (out, in, shape, weights, bias);
       if (conv->onednn == NULL)
@@ -182,15 +172,6 @@ descry_conv_free (DescryConv *conv)
   g_free (conv);
 }
 
-/* One call, with the numbers that every kernel wants. */
-typedef struct
-{
-  DescryTensor     x, y, residual;
-  DescryConvShape  shape;
-  DescryActivation act;
-  guint            n, h, w, oh, ow;
-} Call;
-
 /* [h, w, c] is read as [1, h, w, c], [n, c] as [n, 1, 1, c]. */
 static void
 read_extents (DescryTensor tensor,
@@ -206,7 +187,7 @@ read_extents (DescryTensor tensor,
 static gboolean
 check_call (DescryRun        *run,
             const DescryConv *conv,
-            Call             *call)
+            DescryConvCall             *call)
 {
   const DescryConvShape *s = &call->shape;
   guint reach = s->dilation * (s->kernel - 1) + 1, n, down, across;
@@ -237,7 +218,7 @@ check_call (DescryRun        *run,
 /* A buffer argument must be there even if nothing reads it. */
 static DescryTensor
 residual_or_bias (const DescryConv *conv,
-                  const Call       *call)
+                  const DescryConvCall       *call)
 {
   return call->residual.buffer != NULL ? call->residual : conv->bias;
 }
@@ -245,7 +226,7 @@ residual_or_bias (const DescryConv *conv,
 static void
 run_depthwise (DescryRun        *run,
                const DescryConv *conv,
-               const Call       *call)
+               const DescryConvCall       *call)
 {
   DescryTensor other = residual_or_bias (conv, call);
   gboolean cpu = descry_device_family (conv->device) == DESCRY_FAMILY_CPU;
@@ -265,7 +246,7 @@ run_depthwise (DescryRun        *run,
 static void
 run_local (DescryRun        *run,
            const DescryConv *conv,
-           const Call       *call)
+           const DescryConvCall       *call)
 {
   DescryTensor other = residual_or_bias (conv, call);
   guint pixels = call->n * call->oh * call->ow;
@@ -284,7 +265,7 @@ run_local (DescryRun        *run,
 static void
 run_tiles (DescryRun        *run,
            const DescryConv *conv,
-           const Call       *call)
+           const DescryConvCall       *call)
 {
   DescryTensor other = residual_or_bias (conv, call), x = call->x, bordered = { 0 };
   guint kernel = call->shape.kernel, kw = kernel, in = conv->in, h = call->h, w = call->w;
@@ -337,7 +318,7 @@ run_tiles (DescryRun        *run,
 static gboolean
 try_onednn (DescryRun  *run,
             DescryConv *conv,
-            const Call *call)
+            const DescryConvCall *call)
 {
   GError *error = NULL;
   const float *weights, *bias;
@@ -367,12 +348,13 @@ op_conv (DescryRun             *run,
          DescryActivation       act,
          DescryTensor           residual)
 {
-  Call call = { .x = x, .y = y, .residual = residual, .act = act, .shape = conv->shape };
+  DescryConvCall call = { .x = x, .y = y, .residual = residual, .act = act, .shape = conv->shape };
 
   if (!descry_run_ok (run))
     return;
 
-  if (shape != NULL)
+  /* The transformed weights are for one padding, that of the same size. */
+  if (shape != NULL && !conv->winograd)
     {
       call.shape.pad_top = shape->pad_top;
       call.shape.pad_left = shape->pad_left;
@@ -384,7 +366,9 @@ op_conv (DescryRun             *run,
   if (try_onednn (run, conv, &call))
     return;
 
-  if (conv->shape.depthwise)
+  if (conv->winograd)
+    descry_winograd_run (run, conv, &call);
+  else if (conv->shape.depthwise)
     run_depthwise (run, conv, &call);
   else if (descry_device_family (conv->device) == DESCRY_FAMILY_CPU)
     run_tiles (run, conv, &call);

@@ -16,6 +16,7 @@ typedef struct
   guint    dilation; /* 0 is read as 1 */
   guint    pad_top, pad_left, pad_bottom, pad_right; /* zeros */
   gboolean depthwise; /* one filter a channel, multiplier 1 */
+  guint    map;       /* side of the maps it will mostly see, 0: unknown; decides how weights are packed */
 } DescryConvShape;
 
 /* TensorFlow's SAME: total = max ((ceil (n/s) - 1) s + k - n, 0), the smaller half first. */

@@ -13,6 +13,7 @@ typedef struct
   guint            n, h, w, in, out, kernel, stride, dilation;
   gboolean         same, depthwise, residual, bias;
   DescryActivation act;
+  guint            map; /* 32: the cpu family takes Winograd's way */
 } Case;
 
 /* Primes, ones, tile sizes ± 1, odd batches, and shapes of the compact bundle's networks. */
@@ -33,6 +34,14 @@ static const Case cases[] = {
   { 1, 23, 29, 12, 124, 1, 1, 1, TRUE, FALSE, FALSE, TRUE, DESCRY_ACT_NONE },
   { 3, 1, 1, 80, 24, 1, 1, 1, TRUE, FALSE, FALSE, TRUE, DESCRY_ACT_HARD_SIGMOID },
   { 1, 14, 14, 8, 16, 1, 2, 1, TRUE, FALSE, FALSE, TRUE, DESCRY_ACT_SILU },
+  { 1, 1, 1, 16, 1, 3, 1, 1, FALSE, FALSE, FALSE, TRUE, DESCRY_ACT_NONE, 32 },
+  { 1, 64, 64, 16, 16, 3, 1, 1, FALSE, FALSE, FALSE, TRUE, DESCRY_ACT_RELU, 32 },
+  { 2, 37, 41, 32, 33, 3, 1, 1, FALSE, FALSE, TRUE, TRUE, DESCRY_ACT_RELU, 32 },
+  { 3, 13, 9, 48, 17, 3, 1, 1, FALSE, FALSE, TRUE, FALSE, DESCRY_ACT_LEAKY, 32 },
+  { 1, 19, 17, 32, 48, 3, 1, 2, FALSE, FALSE, FALSE, TRUE, DESCRY_ACT_SIGMOID, 32 },
+  { 1, 16, 16, 16, 70, 3, 1, 8, FALSE, FALSE, TRUE, TRUE, DESCRY_ACT_HARD_SWISH, 32 },
+  { 1, 8, 9, 272, 160, 3, 1, 1, FALSE, FALSE, TRUE, TRUE, DESCRY_ACT_RELU, 32 },
+  { 1, 16, 12, 512, 40, 3, 1, 4, FALSE, FALSE, FALSE, TRUE, DESCRY_ACT_RELU6, 32 },
   { 1, 9, 11, 1, 1, 3, 1, 1, TRUE, TRUE, FALSE, TRUE, DESCRY_ACT_NONE },
   { 2, 14, 15, 18, 18, 5, 2, 1, TRUE, TRUE, FALSE, TRUE, DESCRY_ACT_HARD_SWISH },
   { 1, 7, 7, 96, 96, 3, 1, 1, TRUE, TRUE, TRUE, TRUE, DESCRY_ACT_RELU6 },
@@ -112,7 +121,7 @@ check_case (DescryRun  *run,
             const Case *c,
             guint       seed)
 {
-  DescryConvShape s = { .kernel = c->kernel, .stride = c->stride, .dilation = c->dilation, .depthwise = c->depthwise };
+  DescryConvShape s = { .kernel = c->kernel, .stride = c->stride, .dilation = c->dilation, .depthwise = c->depthwise, .map = c->map };
   g_autoptr (GRand) rand = g_rand_new_with_seed (seed);
   gsize n_x = (gsize) c->n * c->h * c->w * c->in, n_w = (gsize) c->out * (c->depthwise ? 1 : c->in) * c->kernel * c->kernel, n_y;
   g_autofree float *x = random_floats (rand, n_x, -1, 1), *weights = random_floats (rand, n_w, -0.5, 0.5), *bias = random_floats (rand, c->out, -1, 1);

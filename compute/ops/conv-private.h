@@ -1,0 +1,43 @@
+/* conv-private.h - what the files of the convolutions share
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#pragma once
+
+#include "compute/ops/onednn.h"
+
+G_BEGIN_DECLS
+
+#define DESCRY_CONV_PANEL 32 /* output channels that are packed together */
+
+struct _DescryConv
+{
+  DescryDevice     *device;
+  char             *name;
+  guint             out;
+  guint             in;
+  DescryConvShape   shape;
+  gboolean          winograd; /* the own kernels' weights are transformed */
+  gboolean          bf16; /* may be multiplied in bfloat16 */
+  DescryOnednnConv *onednn; /* NULL where the provider is absent, or slower than Winograd */
+  DescryTensor      weights; /* for the own kernels; with oneDNN there, packed only when first needed */
+  DescryTensor      bias; /* [panels * 32 + zeros] */
+};
+
+/* One call, with the numbers that every kernel wants. */
+typedef struct
+{
+  DescryTensor     x, y, residual;
+  DescryConvShape  shape;
+  DescryActivation act;
+  guint            n, h, w, oh, ow;
+} DescryConvCall;
+
+/* F(4 × 4, 3 × 3): whether it suits and no provider is faster, floats of the packed weights, packing, running. */
+gboolean descry_winograd_suits (DescryDevice *device, guint in, const DescryConvShape *shape);
+gsize    descry_winograd_size  (guint out, guint in);
+void     descry_winograd_pack  (float *packed, const float *weights, guint out, guint in);
+void     descry_winograd_run   (DescryRun *run, const DescryConv *conv, const DescryConvCall *call);
+
+G_END_DECLS
