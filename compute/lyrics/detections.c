@@ -109,7 +109,9 @@ descry_nanodet_decode (GArray                *detections,
               continue;
             if (!have_box)
               {
-                float cx = ((float) x + 0.5f) * (float) stride, cy = ((float) y + 0.5f) * (float) stride;
+                /* Half a pixel off the cell's middle, as where the recipe's constants were chosen and measured
+                 * (models/compact.md 4a); the middle itself measures the same. */
+                float cx = ((float) x + 0.5f) * (float) stride - 0.5f, cy = ((float) y + 0.5f) * (float) stride - 0.5f;
 
                 for (i = 0; i < 4; i++)
                   distance[i] = read_distance (logits + i * NANODET_BINS) * (float) stride;

@@ -89,17 +89,18 @@ load_block (DescryCenternet  *net,
   net->project[i] = descry_conv_loader_take (loader, project, table[i].out, wide, &point, TRUE);
 }
 
-/* NAME.depthwise without bias and NAME.pointwise. */
+/* NAME.FIRST, depthwise without bias, and the 1 × 1 after it. */
 static void
 load_separable (DescryConvLoader *loader,
                 const char       *name,
+                guint             first,
                 guint             out,
                 guint             in,
                 guint             kernel,
                 float             scale,
                 DescryConv       *pair[2])
 {
-  g_autofree char *depthwise = g_strconcat (name, ".depthwise", NULL), *pointwise = g_strconcat (name, ".pointwise", NULL);
+  g_autofree char *depthwise = g_strdup_printf ("%s.%u", name, first), *pointwise = g_strdup_printf ("%s.%u", name, first + 1);
 
   pair[0] = descry_conv_loader_take (loader, depthwise, in, in, &(DescryConvShape) { .kernel = kernel, .stride = 1, .depthwise = TRUE }, FALSE);
   pair[1] = descry_conv_loader_slice (loader, pointwise, out, in, &(DescryConvShape) { .kernel = 1, .stride = 1 }, TRUE, 0, out, scale);
@@ -125,18 +126,18 @@ descry_centernet_new (DescryDevice *device,
   net->extern1 = descry_conv_loader_take (&loader, "extern1", 480, in, &point, TRUE);
   for (i = 0; i < LEVELS; i++)
     {
-      g_autofree char *reduce = g_strdup_printf ("c%u_reverse.reduce", i + 2), *reverse = g_strdup_printf ("c%u_reverse", i + 2);
+      g_autofree char *reduce = g_strdup_printf ("c%u_reverse.0", i + 2), *reverse = g_strdup_printf ("c%u_reverse", i + 2);
       g_autofree char *x = g_strdup_printf ("c%u_upsample.x", i + 3), *y = g_strdup_printf ("c%u_upsample.y", i + 3);
 
       net->reverse[i][0] = descry_conv_loader_take (&loader, reduce, levels[i].reduced, levels[i].channels, &point, TRUE);
-      load_separable (&loader, reverse, levels[i].out, levels[i].reduced, 5, 1.0f, net->reverse[i] + 1);
-      load_separable (&loader, x, levels[i].up, levels[i].below, 3, 1.0f, net->up[i][0]);
-      load_separable (&loader, y, levels[i].up, levels[i].below, 5, 1.0f, net->up[i][1]);
+      load_separable (&loader, reverse, 1, levels[i].out, levels[i].reduced, 5, 1.0f, net->reverse[i] + 1);
+      load_separable (&loader, x, 0, levels[i].up, levels[i].below, 3, 1.0f, net->up[i][0]);
+      load_separable (&loader, y, 0, levels[i].up, levels[i].below, 5, 1.0f, net->up[i][1]);
     }
-  net->gate[0] = descry_conv_loader_take (&loader, "se_a", 32, 128, &point, TRUE);
-  net->gate[1] = descry_conv_loader_take (&loader, "se_b", 128, 32, &point, FALSE);
-  load_separable (&loader, "classes", CLASSES, 128, 3, 1.0f, net->classes);
-  load_separable (&loader, "sizes", 4, 128, 3, 16.0f, net->sizes); /* exact: 16 is a power of two */
+  net->gate[0] = descry_conv_loader_take (&loader, "gate.0", 32, 128, &point, TRUE);
+  net->gate[1] = descry_conv_loader_take (&loader, "gate.1", 128, 32, &point, FALSE);
+  load_separable (&loader, "cls", 0, CLASSES, 128, 3, 1.0f, net->classes);
+  load_separable (&loader, "wh", 0, 4, 128, 3, 16.0f, net->sizes); /* exact: 16 is a power of two */
   net->convs = descry_conv_loader_finish (&loader, error);
   if (net->convs == NULL)
     g_clear_pointer (&net, descry_centernet_free);
