@@ -13,6 +13,7 @@
 #include <glib/gi18n.h>
 
 #include "app/commands.h"
+#include "compute/device/probe.h"
 #ifdef DESCRY_WITH_UI
 #include "app/application.h"
 #endif
@@ -44,8 +45,10 @@ int
 main (int    argc,
       char **argv)
 {
+  g_autofree char *program = g_file_read_link ("/proc/self/exe", NULL);
   guint i;
 
+  descry_device_set_program (program);
   setlocale (LC_ALL, "");
   bindtextdomain (GETTEXT_PACKAGE, DESCRY_LOCALEDIR);
   bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");

@@ -21,6 +21,8 @@
 #define MAX_PLATFORMS 32
 #define MAX_REASON 600 /* bytes of a driver's message that are shown */
 
+static char *child_program; /* set before threads start */
+
 const char *
 descry_verdict_name (DescryVerdict verdict)
 {
@@ -351,6 +353,47 @@ descry_device_probe (const char    *program,
     return NULL;
 
   return g_steal_pointer (&result);
+}
+
+void
+descry_device_set_program (const char *path)
+{
+  g_free (child_program);
+  child_program = g_strdup (path);
+}
+
+DescryDevice *
+descry_device_open_tried (const char    *selector,
+                          DescryFamily   family,
+                          GCancellable  *cancellable,
+                          GError       **error)
+{
+  g_autoptr (GPtrArray) probes = NULL;
+  const DescryDeviceProbe *first;
+  char index[16];
+  guint i;
+
+  if (selector != NULL || child_program == NULL)
+    return descry_device_open (selector, family, error);
+
+  probes = descry_device_probe (child_program, cancellable, error);
+  if (probes == NULL)
+    return NULL;
+  for (i = 0; i < probes->len; i++)
+    {
+      const DescryDeviceProbe *probe = g_ptr_array_index (probes, i);
+
+      if (probe->verdict != DESCRY_VERDICT_IN_USE)
+        continue;
+      g_snprintf (index, sizeof index, "%u", probe->info->index);
+      return descry_device_open (index, family, error);
+    }
+  if (probes->len == 0)
+    return descry_device_open (NULL, family, error); /* its message says what to install */
+
+  first = g_ptr_array_index (probes, 0);
+  g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_NO_DEVICE, "No usable OpenCL device: %s is refused because %s", first->info->name, first->reason);
+  return NULL;
 }
 
 GPtrArray *

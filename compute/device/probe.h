@@ -50,6 +50,17 @@ GPtrArray *descry_device_probe (const char    *program,
                                 GCancellable  *cancellable,
                                 GError       **error);
 
+/* The program that descry_device_open_tried() runs as child; set once at start-up, before threads. */
+void          descry_device_set_program (const char *program);
+
+/* descry_device_open(), but a device chosen by the library (@selector NULL) has passed its test in a child
+ * process, now or earlier. Without a program (tests, libraries) the first usable one is opened untried.
+ * May take seconds the first time: not for the main thread. */
+DescryDevice *descry_device_open_tried (const char    *selector,
+                                        DescryFamily   family,
+                                        GCancellable  *cancellable,
+                                        GError       **error);
+
 /* Forgets every verdict, so that the next probe tries each device again. */
 void       descry_device_probe_forget (void);
 

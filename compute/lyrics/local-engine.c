@@ -16,6 +16,7 @@
 
 #include <string.h>
 
+#include "compute/device/probe.h"
 #include "compute/lyrics/ask.h"
 #include "compute/lyrics/refiner.h"
 
@@ -136,7 +137,7 @@ open_all (DescryLocalEngine *self,
   g_clear_pointer (&self->device_error, g_free);
   g_clear_pointer (&self->bundle_error, g_free);
 
-  self->device = descry_device_open (self->device_name, DESCRY_FAMILY_AUTO, &problem);
+  self->device = descry_device_open_tried (self->device_name, DESCRY_FAMILY_AUTO, NULL, &problem);
   if (self->device != NULL)
     {
       descry_engine_emit_stage (DESCRY_ENGINE (self), "kernels", -1.0, descry_device_info (self->device)->name);

@@ -5,6 +5,7 @@
 
 #include "config.h"
 
+#include "compute/device/program-cache.h"
 #include "compute/models/mq-former.h"
 #include "compute/ops/attention.h"
 #include "compute/ops/gemm.h"
@@ -144,12 +145,15 @@ test_once_per_device (void)
 {
   static const char *const functions[] = { "clCreateContext", "clCreateCommandQueue", "clCreateProgramWithSource", "clBuildProgram", "clCreateKernel" };
   g_autoptr (DescryDevice) device = open_device (DESCRY_FAMILY_AUTO);
+  gboolean cached;
   guint i;
 
   if (device == NULL)
     return;
+  /* With stored binaries nothing is compiled, and one that fails is compiled from source. */
+  cached = descry_program_cache_wanted (descry_device_info (device));
   for (i = 0; i < G_N_ELEMENTS (functions); i++)
-    g_assert_cmpuint (loop_calls (NULL, mq_former_from_nothing, functions[i], CL_OUT_OF_HOST_MEMORY, FALSE), >=, 1);
+    g_assert_cmpuint (loop_calls (NULL, mq_former_from_nothing, functions[i], CL_OUT_OF_HOST_MEMORY, cached), >=, cached ? 0 : 1);
 }
 
 static void

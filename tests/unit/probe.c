@@ -109,7 +109,25 @@ test_verdicts (void)
       g_setenv ("DESCRY_TEST_CHILD", "pass", TRUE);
     }
 
+  {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (DescryDevice) device = NULL;
+
+    descry_device_set_program (program);
+    device = descry_device_open_tried (NULL, DESCRY_FAMILY_AUTO, NULL, &error);
+    g_assert_null (device);
+    g_assert_error (error, DESCRY_ERROR, DESCRY_ERROR_NO_DEVICE);
+    g_assert_nonnull (strstr (error->message, "crashes"));
+  }
+
   descry_device_probe_forget ();
+  {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (DescryDevice) device = descry_device_open_tried (NULL, DESCRY_FAMILY_AUTO, NULL, &error);
+
+    g_assert_no_error (error);
+    g_assert_nonnull (device);
+  }
   {
     g_autoptr (GError) error = NULL;
     g_autoptr (GPtrArray) probes = descry_device_probe (program, NULL, &error);
