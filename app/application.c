@@ -9,22 +9,231 @@
 
 #include "app/application.h"
 
-#include <adwaita.h>
+#include <glib/gi18n.h>
+
+#include "ui/main-thread.h"
+#include "ui/window.h"
+
+struct _DescryApplication
+{
+  AdwApplication parent_instance;
+
+  char          *bundle;
+  char          *device;
+  DescryEngine  *engine; /* of all windows; made with the first */
+  GSettings     *settings; /* NULL when the schema is not installed */
+};
+
+G_DEFINE_FINAL_TYPE (DescryApplication, descry_application, ADW_TYPE_APPLICATION)
+
+static GtkWidget *
+add_window (DescryApplication *self)
+{
+  return descry_window_new (GTK_APPLICATION (self), self->engine, self->settings);
+}
+
+/* --------- Actions ------------------ */
 
 static void
-activate_cb (GApplication *application)
+new_window_action (GSimpleAction *action,
+                   GVariant      *parameter,
+                   gpointer       data)
 {
-  GtkWidget *window = adw_application_window_new (GTK_APPLICATION (application));
+  gtk_window_present (GTK_WINDOW (add_window (data)));
+}
 
-  gtk_window_present (GTK_WINDOW (window));
+static void
+quit_action (GSimpleAction *action,
+             GVariant      *parameter,
+             gpointer       data)
+{
+  GList *windows;
+
+  /* Closing, not quitting: each window cancels its own work. */
+  while ((windows = gtk_application_get_windows (data)) != NULL)
+    gtk_window_destroy (windows->data);
+}
+
+static void
+about_action (GSimpleAction *action,
+              GVariant      *parameter,
+              gpointer       data)
+{
+  GtkWindow *window = gtk_application_get_active_window (data);
+  g_autofree char *versions = g_strdup_printf ("Descry %s\nGTK %u.%u.%u\nlibadwaita %u.%u.%u\nGLib %u.%u.%u\n", DESCRY_VERSION,
+                                               gtk_get_major_version (), gtk_get_minor_version (), gtk_get_micro_version (),
+                                               adw_get_major_version (), adw_get_minor_version (), adw_get_micro_version (),
+                                               glib_major_version, glib_minor_version, glib_micro_version);
+
+  adw_show_about_window (window,
+                         "application-name", _("Descry"),
+                         "application-icon", DESCRY_APPLICATION_ID,
+                         "version", DESCRY_VERSION,
+                         "comments", _("Open a photo, see what is in it, click it, ask about it. Everything stays on this computer."),
+                         "developer-name", _("The Descry authors"),
+                         "license-type", GTK_LICENSE_GPL_3_0,
+                         "debug-info", versions,
+                         "debug-info-filename", "descry.txt",
+                         /* Translators: your name, as credit for the translation. */
+                         "translator-credits", _("translator-credits"),
+                         NULL);
+}
+
+static void
+add_accels (GtkApplication *application)
+{
+  static const struct
+  {
+    const char *action;
+    const char *accels[4];
+  } table[] = {
+    { "win.open", { "<Control>o" } },
+    { "win.paste", { "<Control>v" } },
+    { "app.new-window", { "<Control>n" } },
+    { "window.close", { "<Control>w" } },
+    { "app.quit", { "<Control>q" } },
+    { "win.zoom-in", { "<Control>plus", "<Control>equal", "<Control>KP_Add" } },
+    { "win.zoom-out", { "<Control>minus", "<Control>KP_Subtract" } },
+    { "win.zoom-fit", { "<Control>0", "<Control>KP_0" } },
+    { "win.zoom-one", { "<Control>1", "<Control>KP_1" } },
+    { "win.boxes", { "<Control>b" } },
+    { "win.masks", { "<Control>m" } },
+    { "win.names", { "<Control>l" } },
+    { "win.scores", { "<Control>e" } },
+    { "win.sidebar", { "F9" } },
+    { "win.fullscreen", { "F11" } },
+    { "win.next-part", { "F6" } },
+    { "win.analyze", { "F5" } },
+    { "win.show-help-overlay", { "<Control>question" } },
+  };
+  guint i;
+
+  for (i = 0; i < G_N_ELEMENTS (table); i++)
+    gtk_application_set_accels_for_action (application, table[i].action, table[i].accels);
+}
+
+/* --------- Application ------------------ */
+
+static void
+descry_application_startup (GApplication *application)
+{
+  static const GActionEntry entries[] = {
+    { "new-window", new_window_action },
+    { "quit", quit_action },
+    { "about", about_action },
+  };
+  DescryApplication *self = DESCRY_APPLICATION (application);
+  g_autoptr (GSettingsSchema) schema = NULL;
+
+  G_APPLICATION_CLASS (descry_application_parent_class)->startup (application);
+  descry_ui_init ();
+  gtk_window_set_default_icon_name (DESCRY_APPLICATION_ID);
+
+  /* g_settings_new() ends the process without the schema; running uninstalled must not. */
+  schema = g_settings_schema_source_lookup (g_settings_schema_source_get_default (), DESCRY_APPLICATION_ID, TRUE);
+  if (schema != NULL)
+    self->settings = g_settings_new (DESCRY_APPLICATION_ID);
+
+  g_action_map_add_action_entries (G_ACTION_MAP (self), entries, G_N_ELEMENTS (entries), self);
+  add_accels (GTK_APPLICATION (self));
+}
+
+static void
+descry_application_activate (GApplication *application)
+{
+  GtkWindow *window = gtk_application_get_active_window (GTK_APPLICATION (application));
+
+  gtk_window_present (window != NULL ? window : GTK_WINDOW (add_window (DESCRY_APPLICATION (application))));
+}
+
+static void
+descry_application_open (GApplication *application,
+                         GFile       **files,
+                         int           n_files,
+                         const char   *hint)
+{
+  int i;
+
+  for (i = 0; i < n_files; i++)
+    {
+      GtkWindow *window = gtk_application_get_active_window (GTK_APPLICATION (application));
+
+      /* An empty window takes the picture, a busy one keeps its own. */
+      if (window == NULL || !DESCRY_IS_WINDOW (window) || descry_window_has_picture (DESCRY_WINDOW (window)))
+        window = GTK_WINDOW (add_window (DESCRY_APPLICATION (application)));
+      descry_window_open (DESCRY_WINDOW (window), files[i]);
+      gtk_window_present (window);
+    }
+}
+
+static int
+descry_application_handle_local_options (GApplication *application,
+                                         GVariantDict *options)
+{
+  DescryApplication *self = DESCRY_APPLICATION (application);
+
+  g_variant_dict_lookup (options, "bundle", "s", &self->bundle);
+  g_variant_dict_lookup (options, "device", "s", &self->device);
+  /* Another bundle or device is another process: the running one has its own open. */
+  if (self->bundle != NULL || self->device != NULL)
+    g_application_set_flags (application, g_application_get_flags (application) | G_APPLICATION_NON_UNIQUE);
+
+  return -1;
+}
+
+static void
+descry_application_finalize (GObject *object)
+{
+  DescryApplication *self = DESCRY_APPLICATION (object);
+
+  g_clear_object (&self->engine);
+  g_clear_object (&self->settings);
+  g_clear_pointer (&self->bundle, g_free);
+  g_clear_pointer (&self->device, g_free);
+
+  G_OBJECT_CLASS (descry_application_parent_class)->finalize (object);
+}
+
+static void
+descry_application_class_init (DescryApplicationClass *class)
+{
+  GApplicationClass *application_class = G_APPLICATION_CLASS (class);
+
+  G_OBJECT_CLASS (class)->finalize = descry_application_finalize;
+  application_class->startup = descry_application_startup;
+  application_class->activate = descry_application_activate;
+  application_class->open = descry_application_open;
+  application_class->handle_local_options = descry_application_handle_local_options;
+}
+
+static void
+descry_application_init (DescryApplication *self)
+{
+  static const GOptionEntry entries[] = {
+    { "bundle", 'b', 0, G_OPTION_ARG_STRING, NULL, N_("Folder or name of the bundle of models"), N_("BUNDLE") },
+    { "device", 'd', 0, G_OPTION_ARG_STRING, NULL, N_("OpenCL device: number or part of its name"), N_("DEVICE") },
+    { NULL },
+  };
+
+  g_application_add_main_option_entries (G_APPLICATION (self), entries);
+  g_application_set_option_context_parameter_string (G_APPLICATION (self), _("[IMAGE…]"));
+}
+
+DescryApplication *
+descry_application_new (void)
+{
+  return g_object_new (DESCRY_TYPE_APPLICATION,
+                       "application-id", DESCRY_APPLICATION_ID,
+                       "flags", G_APPLICATION_HANDLES_OPEN,
+                       "resource-base-path", DESCRY_RESOURCE_BASE,
+                       NULL);
 }
 
 int
 descry_application_main (int    argc,
                          char **argv)
 {
-  g_autoptr (AdwApplication) application = adw_application_new (DESCRY_APPLICATION_ID, G_APPLICATION_DEFAULT_FLAGS);
+  g_autoptr (DescryApplication) application = descry_application_new ();
 
-  g_signal_connect (application, "activate", G_CALLBACK (activate_cb), NULL);
   return g_application_run (G_APPLICATION (application), argc, argv);
 }

@@ -1,0 +1,206 @@
+/* bench-canvas.c - milliseconds a frame: pan and zoom at 24 megapixels with 200 objects and masks
+ *
+ * A frame is prepare (size_allocate), snapshot and drawing by the Cairo renderer at 1600 x 1000, on
+ * the main thread, as GSK does it without a GPU.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "tests/display/recorded-engine.h"
+#include "tests/display/ui-test.h"
+#include "ui/canvas.h"
+#include "ui/main-thread.h"
+
+#define WIDTH 1600
+#define HEIGHT 1000
+
+static int
+compare (const void *a,
+         const void *b)
+{
+  double left = *(const double *) a;
+  double right = *(const double *) b;
+
+  return left < right ? -1 : left > right;
+}
+
+static void
+report (const char *what,
+        double     *ms,
+        guint       n)
+{
+  qsort (ms, n, sizeof *ms, compare);
+  g_print ("%-28s p50 %6.2f ms   p99 %6.2f ms   (%u frames)\n", what, ms[n / 2], ms[(guint) (n * 0.99)], n);
+}
+
+/* One frame's share of the canvas: what it prepares, and its node. */
+static GskRenderNode *
+make_node (GtkWidget *canvas)
+{
+  g_autoptr (GdkPaintable) paintable = gtk_widget_paintable_new (canvas);
+  GtkSnapshot *snapshot = gtk_snapshot_new ();
+
+  gdk_paintable_snapshot (paintable, snapshot, WIDTH, HEIGHT);
+  return gtk_snapshot_free_to_node (snapshot);
+}
+
+typedef void (*Step) (DescryCanvas *canvas, guint i);
+
+static void
+pan_step (DescryCanvas *canvas,
+          guint         i)
+{
+  GtkAdjustment *adjustments[2];
+
+  g_object_get (canvas, "hadjustment", &adjustments[0], "vadjustment", &adjustments[1], NULL);
+  gtk_adjustment_set_value (adjustments[0], 800 + (i % 100) * 7);
+  gtk_adjustment_set_value (adjustments[1], 500 + (i % 70) * 5);
+  g_object_unref (adjustments[0]);
+  g_object_unref (adjustments[1]);
+}
+
+static void
+zoom_step (DescryCanvas *canvas,
+           guint         i)
+{
+  descry_canvas_zoom_at (canvas, 0.25 * (1 + 0.02 * (i % 100)), WIDTH / 2.0, HEIGHT / 2.0);
+}
+
+static void
+hover_step (DescryCanvas *canvas,
+            guint         i)
+{
+  guint id = 1 + i % 200;
+
+  descry_canvas_highlight (canvas, &id, 1);
+}
+
+static void
+measure (DescryCanvas *canvas,
+         const char   *what,
+         Step          step,
+         guint         n)
+{
+  g_autofree double *prepare = g_new (double, n);
+  g_autofree double *draw = g_new (double, n);
+  g_autofree char *line = NULL;
+  g_autofree char *draw_line = NULL;
+  cairo_surface_t *surface = cairo_image_surface_create (CAIRO_FORMAT_ARGB32, WIDTH, HEIGHT);
+  guint i;
+
+  for (i = 0; i < n; i++)
+    {
+      gint64 start = g_get_monotonic_time ();
+      gint64 middle;
+      GskRenderNode *node;
+      cairo_t *cr;
+
+      step (canvas, i);
+      gtk_widget_allocate (GTK_WIDGET (canvas), WIDTH, HEIGHT, -1, NULL);
+      node = make_node (GTK_WIDGET (canvas));
+      middle = g_get_monotonic_time ();
+      prepare[i] = (middle - start) / 1000.0;
+      cr = cairo_create (surface);
+      gsk_render_node_draw (node, cr);
+      cairo_destroy (cr);
+      cairo_surface_flush (surface);
+      draw[i] = (g_get_monotonic_time () - middle) / 1000.0;
+      gsk_render_node_unref (node);
+      g_main_context_iteration (NULL, FALSE);
+    }
+  line = g_strdup_printf ("%s, prepare + snapshot", what);
+  draw_line = g_strdup_printf ("%s, Cairo drawing", what);
+  report (line, prepare, n);
+  report (draw_line, draw, n);
+  cairo_surface_destroy (surface);
+}
+
+/* The yardstick: one texture of the size of the view, drawn once. */
+static void
+measure_blit (guint n)
+{
+  g_autofree double *ms = g_new (double, n);
+  gsize size = (gsize) WIDTH * HEIGHT * 4;
+  g_autoptr (GBytes) bytes = g_bytes_new_take (g_malloc0 (size), size);
+  g_autoptr (GdkTexture) texture = gdk_memory_texture_new (WIDTH, HEIGHT, GDK_MEMORY_DEFAULT, bytes, WIDTH * 4);
+  g_autoptr (GskRenderNode) node = gsk_texture_node_new (texture, &GRAPHENE_RECT_INIT (0, 0, WIDTH, HEIGHT));
+  cairo_surface_t *surface = cairo_image_surface_create (CAIRO_FORMAT_ARGB32, WIDTH, HEIGHT);
+  guint i;
+
+  for (i = 0; i < n; i++)
+    {
+      gint64 start = g_get_monotonic_time ();
+      cairo_t *cr = cairo_create (surface);
+
+      gsk_render_node_draw (node, cr);
+      cairo_destroy (cr);
+      cairo_surface_flush (surface);
+      ms[i] = (g_get_monotonic_time () - start) / 1000.0;
+    }
+  report ("one textured blit", ms, n);
+  cairo_surface_destroy (surface);
+}
+
+int
+main (int    argc,
+      char **argv)
+{
+  g_autoptr (DescryScene) scene = NULL;
+  g_autoptr (DescryImage) image = recorded_picture_new (6000, 4000, 200, &scene);
+  GtkWidget *window, *scroller;
+  DescryCanvas *canvas;
+  DescryTilerStats stats;
+  guint tiles;
+  gint64 start;
+
+  gtk_init ();
+  descry_ui_init ();
+  window = gtk_window_new ();
+  gtk_window_set_decorated (GTK_WINDOW (window), FALSE);
+  gtk_window_set_default_size (GTK_WINDOW (window), WIDTH, HEIGHT);
+  scroller = gtk_scrolled_window_new ();
+  gtk_scrolled_window_set_policy (GTK_SCROLLED_WINDOW (scroller), GTK_POLICY_EXTERNAL, GTK_POLICY_EXTERNAL);
+  canvas = DESCRY_CANVAS (descry_canvas_new ());
+  gtk_scrolled_window_set_child (GTK_SCROLLED_WINDOW (scroller), GTK_WIDGET (canvas));
+  gtk_window_set_child (GTK_WINDOW (window), scroller);
+  gtk_window_present (GTK_WINDOW (window));
+  ui_test_pump (200);
+
+  start = g_get_monotonic_time ();
+  descry_canvas_set_image (canvas, image);
+  descry_canvas_set_scene (canvas, scene);
+  do
+    {
+      ui_test_turn ();
+      descry_canvas_get_stats (canvas, &stats);
+    }
+  while (stats.pending > 0 || stats.tiles == 0);
+  g_print ("picture, tiles and %u masks ready after %.0f ms\n", stats.masks, (g_get_monotonic_time () - start) / 1000.0);
+
+  measure_blit (200);
+  descry_canvas_zoom_at (canvas, 0.5, WIDTH / 2.0, HEIGHT / 2.0);
+  ui_test_pump (300);
+  do
+    {
+      ui_test_turn ();
+      descry_canvas_get_stats (canvas, &stats);
+    }
+  while (stats.pending > 0);
+  measure (canvas, "pan", pan_step, 200); /* loads the ring */
+  ui_test_pump (500);
+  descry_canvas_get_stats (canvas, &stats);
+  tiles = stats.tiles;
+  measure (canvas, "pan, tiles loaded", pan_step, 400);
+  descry_canvas_get_stats (canvas, &stats);
+  g_print ("tiles made while panning among loaded ones: %u; textures hold %.0f MiB\n", stats.tiles - tiles, stats.bytes / 1048576.0);
+  measure (canvas, "hover", hover_step, 400);
+  measure (canvas, "zoom", zoom_step, 400);
+
+  gtk_window_destroy (GTK_WINDOW (window));
+  ui_test_pump (100);
+  return 0;
+}

@@ -1,0 +1,32 @@
+/* recorded-engine.h - an engine that replays: a scene step by step, an answer word by word
+ *
+ * Jobs run one after another on a thread of their own, as the real engine's do.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#pragma once
+
+#include "compute/lyrics/engine.h"
+
+G_BEGIN_DECLS
+
+#define TYPE_RECORDED_ENGINE (recorded_engine_get_type ())
+G_DECLARE_FINAL_TYPE (RecordedEngine, recorded_engine, RECORDED, ENGINE, DescryEngine)
+
+/* @scene: what is found in every picture of its size; boxes come first, masks one by one. */
+RecordedEngine *recorded_engine_new        (DescryScene *scene, const char *answer);
+
+/* Between two steps, milliseconds. */
+void            recorded_engine_set_pace   (RecordedEngine *self, guint ms);
+/* The next job fails with this. (transfer full) */
+void            recorded_engine_fail_next  (RecordedEngine *self, GError *error);
+guint           recorded_engine_count      (RecordedEngine *self, DescryJobKind kind);
+/* What the newest question came with: copies. */
+char           *recorded_engine_question   (RecordedEngine *self);
+GArray         *recorded_engine_chips      (RecordedEngine *self);
+
+/* A picture with things on a table, and the scene that describes it: @n_objects things (5 or more), all with masks. */
+DescryImage    *recorded_picture_new       (guint width, guint height, guint n_objects, DescryScene **scene);
+
+G_END_DECLS

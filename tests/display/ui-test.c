@@ -1,0 +1,151 @@
+/* ui-test.c - what tests of widgets share: a bounded main loop, the widget tree, pictures of it
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#include "config.h"
+
+#include "tests/display/ui-test.h"
+
+static gboolean
+wake_cb (gpointer data)
+{
+  *(gboolean *) data = TRUE;
+  return G_SOURCE_REMOVE;
+}
+
+void
+ui_test_turn (void)
+{
+  gboolean woken = FALSE;
+  guint source = g_timeout_add (5, wake_cb, &woken);
+
+  g_main_context_iteration (NULL, TRUE);
+  if (!woken)
+    g_source_remove (source);
+}
+
+void
+ui_test_pump (guint ms)
+{
+  gint64 end = g_get_monotonic_time () + ms * G_TIME_SPAN_MILLISECOND;
+
+  while (g_get_monotonic_time () < end)
+    ui_test_turn ();
+}
+
+void
+ui_test_walk (GtkWidget *root,
+              UiTestFunc func,
+              gpointer   data)
+{
+  GtkWidget *child;
+
+  func (root, data);
+  for (child = gtk_widget_get_first_child (root); child != NULL; child = gtk_widget_get_next_sibling (child))
+    ui_test_walk (child, func, data);
+}
+
+static const char *
+widget_text (GtkWidget *widget)
+{
+  if (GTK_IS_LABEL (widget))
+    return gtk_label_get_text (GTK_LABEL (widget));
+  if (GTK_IS_BUTTON (widget) && gtk_button_get_label (GTK_BUTTON (widget)) != NULL)
+    return gtk_button_get_label (GTK_BUTTON (widget));
+
+  return gtk_widget_get_tooltip_text (widget);
+}
+
+GtkWidget *
+ui_test_find (GtkWidget  *root,
+              GType       type,
+              const char *text)
+{
+  GtkWidget *child;
+
+  if (G_TYPE_CHECK_INSTANCE_TYPE (root, type) && gtk_widget_get_mapped (root) &&
+      (text == NULL || g_strcmp0 (widget_text (root), text) == 0))
+    return root;
+
+  for (child = gtk_widget_get_first_child (root); child != NULL; child = gtk_widget_get_next_sibling (child))
+    {
+      GtkWidget *found = ui_test_find (child, type, text);
+
+      if (found != NULL)
+        return found;
+    }
+
+  return NULL;
+}
+
+GdkTexture *
+ui_test_shoot (GtkWidget *widget)
+{
+  g_autoptr (GdkPaintable) paintable = gtk_widget_paintable_new (widget);
+  g_autoptr (GskRenderer) renderer = gsk_cairo_renderer_new ();
+  g_autoptr (GError) error = NULL;
+  GtkSnapshot *snapshot = gtk_snapshot_new ();
+  /* A window's shadow belongs to its paintable, but not to its size. */
+  int width = gdk_paintable_get_intrinsic_width (paintable);
+  int height = gdk_paintable_get_intrinsic_height (paintable);
+  GskRenderNode *node;
+  GdkTexture *texture;
+
+  gdk_paintable_snapshot (paintable, snapshot, width, height);
+  node = gtk_snapshot_free_to_node (snapshot);
+  g_assert_nonnull (node);
+  gsk_renderer_realize (renderer, NULL, &error);
+  g_assert_no_error (error);
+  texture = gsk_renderer_render_texture (renderer, node, &GRAPHENE_RECT_INIT (0, 0, width, height));
+  gsk_renderer_unrealize (renderer);
+  gsk_render_node_unref (node);
+  return texture;
+}
+
+void
+ui_test_save (GdkTexture *texture,
+              const char *name)
+{
+  const char *folder = g_getenv ("DESCRY_TEST_OUTPUT");
+  g_autofree char *path = NULL;
+
+  if (folder == NULL)
+    folder = g_get_tmp_dir ();
+  path = g_build_filename (folder, name, NULL);
+
+  g_mkdir_with_parents (folder, 0755);
+  g_assert_true (gdk_texture_save_to_png (texture, path));
+  g_test_message ("saved %s", path);
+}
+
+/* --------- Longest block of the main loop ------------------ */
+
+static guint watch_source;
+static gint64 watch_last;
+static gint64 watch_longest;
+
+static gboolean
+watch_cb (gpointer data)
+{
+  gint64 now = g_get_monotonic_time ();
+
+  watch_longest = MAX (watch_longest, now - watch_last);
+  watch_last = now;
+  return G_SOURCE_CONTINUE;
+}
+
+void
+ui_test_watch_start (void)
+{
+  watch_last = g_get_monotonic_time ();
+  watch_longest = 0;
+  watch_source = g_timeout_add_full (G_PRIORITY_HIGH, 1, watch_cb, NULL, NULL);
+}
+
+double
+ui_test_watch_stop (void)
+{
+  g_clear_handle_id (&watch_source, g_source_remove);
+  return MAX (0, watch_longest - 1000) / 1000.0;
+}

@@ -1,0 +1,47 @@
+/* ui-test.h - what tests of widgets share: a bounded main loop, the widget tree, pictures of it
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#pragma once
+
+#include <gtk/gtk.h>
+
+G_BEGIN_DECLS
+
+/* Turns the main loop while the condition holds; fails after 30 s. */
+#define WAIT_WHILE(condition)                                                                         \
+  G_STMT_START                                                                                        \
+  {                                                                                                   \
+    gint64 ui_test_deadline = g_get_monotonic_time () + 30 * G_TIME_SPAN_SECOND;                      \
+    while (condition)                                                                                 \
+      {                                                                                               \
+        if (g_get_monotonic_time () > ui_test_deadline)                                               \
+          g_error ("%s:%d: still true after 30 s: %s", __FILE__, __LINE__, #condition);               \
+        ui_test_turn ();                                                                              \
+      }                                                                                               \
+  }                                                                                                   \
+  G_STMT_END
+
+/* One turn of the main loop, waiting at most a few milliseconds. */
+void        ui_test_turn  (void);
+/* Turns for a while. */
+void        ui_test_pump  (guint ms);
+
+typedef void (*UiTestFunc) (GtkWidget *widget, gpointer data);
+
+/* @func for @root and everything below it. */
+void        ui_test_walk  (GtkWidget *root, UiTestFunc func, gpointer data);
+/* The first visible descendant of a type whose label or tooltip is @text (NULL: any). */
+GtkWidget  *ui_test_find  (GtkWidget *root, GType type, const char *text);
+
+/* A widget as it is on screen, drawn by the Cairo renderer. (transfer full) */
+GdkTexture *ui_test_shoot (GtkWidget *widget);
+/* Saves into the build folder's tests/output. */
+void        ui_test_save  (GdkTexture *texture, const char *name);
+
+/* Longest time between two turns of the main loop since the start, milliseconds. */
+void        ui_test_watch_start (void);
+double      ui_test_watch_stop  (void);
+
+G_END_DECLS

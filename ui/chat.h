@@ -1,0 +1,57 @@
+/* chat.h - the conversation about a picture and the composer below it
+ *
+ * Knows turns, chips and links, not the engine: the window asks and hands back what comes.
+ *
+ * Signals:
+ *   "ask"            (const char *question): the chips are descry_chat_get_chips()
+ *   "stop"           ()
+ *   "link-hovered"   (const guint *ids, guint n)
+ *   "link-activated" (const guint *ids, guint n)
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#pragma once
+
+#include <gtk/gtk.h>
+
+#include "compute/lyrics/conversation.h"
+
+G_BEGIN_DECLS
+
+#define DESCRY_TYPE_CHAT (descry_chat_get_type ())
+G_DECLARE_FINAL_TYPE (DescryChat, descry_chat, DESCRY, CHAT, GtkWidget)
+
+/* What chips and evidence refer to; either may be %NULL. */
+void       descry_chat_set_picture   (DescryChat *self, DescryImage *image);
+void       descry_chat_set_scene     (DescryChat *self, DescryScene *scene);
+
+void       descry_chat_add_chip      (DescryChat *self, guint id);
+void       descry_chat_remove_chip   (DescryChat *self, guint id);
+GArray    *descry_chat_get_chips     (DescryChat *self); /* of guint; (transfer none) */
+
+/* Puts text into the entry; the composer gets the focus. */
+void       descry_chat_set_question  (DescryChat *self, const char *text);
+void       descry_chat_focus         (DescryChat *self);
+
+/* NULL: questions can be asked; else why not. */
+void       descry_chat_set_blocked   (DescryChat *self, const char *reason);
+/* A line above the composer, such as that no connector is there; NULL: none. */
+void       descry_chat_set_notice    (DescryChat *self, const char *notice);
+
+/* The running turn. Chips leave with the question. */
+void       descry_chat_begin         (DescryChat *self, const char *question);
+void       descry_chat_set_stage     (DescryChat *self, const char *text);
+void       descry_chat_append        (DescryChat *self, const char *text);
+void       descry_chat_finish        (DescryChat *self, DescryTurn *turn);
+void       descry_chat_fail          (DescryChat *self, const char *message, gboolean stopped);
+gboolean   descry_chat_is_running    (DescryChat *self);
+
+/* Marks phrases that name these objects. */
+void       descry_chat_mark          (DescryChat *self, const guint *ids, guint n);
+
+/* Finished turns, oldest first, of DescryTurn. (transfer full) */
+GPtrArray *descry_chat_get_history   (DescryChat *self);
+void       descry_chat_clear         (DescryChat *self);
+
+G_END_DECLS

@@ -1,0 +1,578 @@
+/* objects.c - the tags and the list of objects, in step with the canvas
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#define G_LOG_DOMAIN "descry-objects"
+
+#include "config.h"
+
+#include "ui/objects.h"
+
+#include <adwaita.h>
+#include <glib/gi18n.h>
+
+#include "ui/badge.h"
+#include "ui/main-thread.h"
+
+#define MAX_TAGS 24
+
+/* A row's object: only the id, since each scene has new objects. */
+#define DESCRY_TYPE_OBJECT_ITEM (descry_object_item_get_type ())
+G_DECLARE_FINAL_TYPE (DescryObjectItem, descry_object_item, DESCRY, OBJECT_ITEM, GObject)
+
+struct _DescryObjectItem
+{
+  GObject parent_instance;
+  guint   id;
+};
+
+G_DEFINE_FINAL_TYPE (DescryObjectItem, descry_object_item, G_TYPE_OBJECT)
+
+static void
+descry_object_item_class_init (DescryObjectItemClass *class)
+{
+}
+
+static void
+descry_object_item_init (DescryObjectItem *self)
+{
+}
+
+typedef struct
+{
+  DescryObjects *panel;
+  guint          id; /* 0: not bound */
+  GtkWidget     *box;
+  DescryBadge   *badge;
+  GtkLabel      *name;
+  GtkLabel      *detail;
+  GtkLabel      *score;
+  GtkWidget     *ask;
+  GtkToggleButton *solo;
+  GtkToggleButton *eye;
+} Row;
+
+struct _DescryObjects
+{
+  GtkWidget       parent_instance;
+
+  GtkStack       *stack;
+  AdwStatusPage  *empty;
+  GtkWidget      *lower;
+  GtkFlowBox     *tags;
+  GtkListView    *list;
+
+  DescryCanvas   *canvas;
+  GListStore     *store; /* of DescryObjectItem */
+  GtkMultiSelection *selection;
+  GPtrArray      *rows; /* of Row: those that exist; owned by their boxes */
+  GPtrArray      *tag_names; /* of char *: what the flow box shows */
+  gboolean        updating; /* our own changes of selection or toggles */
+};
+
+enum { ASK_ABOUT, N_SIGNALS };
+
+static guint signals[N_SIGNALS];
+
+G_DEFINE_FINAL_TYPE (DescryObjects, descry_objects, GTK_TYPE_WIDGET)
+
+/* --------- Rows ------------------ */
+
+static void
+refresh_row (DescryObjects *self,
+             Row           *row)
+{
+  DescryScene *scene = self->canvas != NULL ? descry_canvas_get_scene (self->canvas) : NULL;
+  DescryObject *object = scene != NULL && row->id != 0 ? descry_scene_find (scene, row->id) : NULL;
+  g_autofree char *score = NULL;
+  gboolean was_updating = self->updating;
+  gboolean hidden;
+
+  if (object == NULL)
+    return;
+
+  self->updating = TRUE;
+  descry_badge_set_id (row->badge, object->id);
+  gtk_label_set_label (row->name, object->name);
+  gtk_label_set_label (row->detail, object->finer != NULL ? object->finer
+                                    : object->source == DESCRY_SOURCE_CLICK ? _("clicked")
+                                    : object->source == DESCRY_SOURCE_DRAG ? _("drawn box")
+                                    : object->source == DESCRY_SOURCE_PROPOSAL ? _("region")
+                                    : _("detected"));
+  score = g_strdup_printf ("%.2f", object->score);
+  gtk_label_set_label (row->score, score);
+  hidden = descry_canvas_is_hidden (self->canvas, object->id);
+  gtk_toggle_button_set_active (row->eye, hidden);
+  gtk_button_set_icon_name (GTK_BUTTON (row->eye), hidden ? "view-conceal-symbolic" : "view-reveal-symbolic");
+  gtk_toggle_button_set_active (row->solo, descry_canvas_get_solo (self->canvas) == object->id);
+  if (hidden)
+    gtk_widget_add_css_class (GTK_WIDGET (row->name), "dim-label");
+  else
+    gtk_widget_remove_css_class (GTK_WIDGET (row->name), "dim-label");
+  self->updating = was_updating;
+}
+
+static void
+eye_toggled_cb (GtkToggleButton *button,
+                Row             *row)
+{
+  if (!row->panel->updating && row->id != 0)
+    descry_canvas_set_hidden (row->panel->canvas, row->id, gtk_toggle_button_get_active (button));
+}
+
+static void
+solo_toggled_cb (GtkToggleButton *button,
+                 Row             *row)
+{
+  if (!row->panel->updating && row->id != 0)
+    descry_canvas_set_solo (row->panel->canvas, gtk_toggle_button_get_active (button) ? row->id : 0);
+}
+
+static void
+ask_clicked_cb (GtkButton *button,
+                Row       *row)
+{
+  if (row->id != 0)
+    g_signal_emit (row->panel, signals[ASK_ABOUT], 0, row->id);
+}
+
+static void
+row_entered_cb (GtkEventControllerMotion *controller,
+                double                    x,
+                double                    y,
+                Row                      *row)
+{
+  if (row->id != 0 && row->panel->canvas != NULL)
+    descry_canvas_highlight (row->panel->canvas, &row->id, 1);
+}
+
+static void
+row_left_cb (GtkEventControllerMotion *controller,
+             Row                      *row)
+{
+  if (row->panel->canvas != NULL)
+    descry_canvas_highlight (row->panel->canvas, NULL, 0);
+}
+
+static GtkWidget *
+name_button (GtkWidget  *button,
+             const char *icon,
+             const char *tooltip)
+{
+  gtk_button_set_icon_name (GTK_BUTTON (button), icon);
+  gtk_widget_set_tooltip_text (button, tooltip);
+  gtk_accessible_update_property (GTK_ACCESSIBLE (button), GTK_ACCESSIBLE_PROPERTY_LABEL, tooltip, -1);
+  gtk_widget_add_css_class (button, "flat");
+  gtk_widget_add_css_class (button, "circular");
+  gtk_widget_set_valign (button, GTK_ALIGN_CENTER);
+  return button;
+}
+
+static void
+setup_cb (GtkSignalListItemFactory *factory,
+          GtkListItem              *item,
+          DescryObjects            *self)
+{
+  Row *row = g_new0 (Row, 1);
+  GtkWidget *texts = gtk_box_new (GTK_ORIENTATION_VERTICAL, 0);
+  GtkEventController *motion = gtk_event_controller_motion_new ();
+
+  row->panel = self;
+  row->box = gtk_box_new (GTK_ORIENTATION_HORIZONTAL, 8);
+  row->badge = DESCRY_BADGE (descry_badge_new (0));
+  row->name = GTK_LABEL (gtk_label_new (NULL));
+  row->detail = GTK_LABEL (gtk_label_new (NULL));
+  row->score = GTK_LABEL (gtk_label_new (NULL));
+  row->ask = name_button (gtk_button_new (), "list-add-symbolic", _("Ask about this"));
+  row->solo = GTK_TOGGLE_BUTTON (name_button (gtk_toggle_button_new (), "find-location-symbolic", _("Show only this")));
+  row->eye = GTK_TOGGLE_BUTTON (name_button (gtk_toggle_button_new (), "view-reveal-symbolic", _("Hide")));
+
+  gtk_label_set_xalign (row->name, 0);
+  gtk_label_set_ellipsize (row->name, PANGO_ELLIPSIZE_END);
+  gtk_label_set_xalign (row->detail, 0);
+  gtk_label_set_ellipsize (row->detail, PANGO_ELLIPSIZE_END);
+  gtk_widget_add_css_class (GTK_WIDGET (row->detail), "dim-label");
+  gtk_widget_add_css_class (GTK_WIDGET (row->detail), "caption");
+  gtk_widget_add_css_class (GTK_WIDGET (row->score), "numeric");
+  gtk_widget_add_css_class (GTK_WIDGET (row->score), "dim-label");
+  gtk_widget_set_hexpand (texts, TRUE);
+  gtk_box_append (GTK_BOX (texts), GTK_WIDGET (row->name));
+  gtk_box_append (GTK_BOX (texts), GTK_WIDGET (row->detail));
+  gtk_box_append (GTK_BOX (row->box), GTK_WIDGET (row->badge));
+  gtk_box_append (GTK_BOX (row->box), texts);
+  gtk_box_append (GTK_BOX (row->box), GTK_WIDGET (row->score));
+  gtk_box_append (GTK_BOX (row->box), row->ask);
+  gtk_box_append (GTK_BOX (row->box), GTK_WIDGET (row->solo));
+  gtk_box_append (GTK_BOX (row->box), GTK_WIDGET (row->eye));
+
+  g_signal_connect (row->ask, "clicked", G_CALLBACK (ask_clicked_cb), row);
+  g_signal_connect (row->solo, "toggled", G_CALLBACK (solo_toggled_cb), row);
+  g_signal_connect (row->eye, "toggled", G_CALLBACK (eye_toggled_cb), row);
+  g_signal_connect (motion, "enter", G_CALLBACK (row_entered_cb), row);
+  g_signal_connect (motion, "leave", G_CALLBACK (row_left_cb), row);
+  gtk_widget_add_controller (row->box, motion);
+
+  /* The row's widgets call back into it, so it lives as long as they do. */
+  g_object_set_data_full (G_OBJECT (row->box), "descry-row", row, g_free);
+  g_ptr_array_add (self->rows, row);
+  gtk_list_item_set_child (item, row->box);
+}
+
+static void
+teardown_cb (GtkSignalListItemFactory *factory,
+             GtkListItem              *item,
+             DescryObjects            *self)
+{
+  GtkWidget *box = gtk_list_item_get_child (item);
+
+  if (box != NULL)
+    g_ptr_array_remove_fast (self->rows, g_object_get_data (G_OBJECT (box), "descry-row"));
+  gtk_list_item_set_child (item, NULL);
+}
+
+static void
+bind_cb (GtkSignalListItemFactory *factory,
+         GtkListItem              *item,
+         DescryObjects            *self)
+{
+  Row *row = g_object_get_data (G_OBJECT (gtk_list_item_get_child (item)), "descry-row");
+
+  row->id = DESCRY_OBJECT_ITEM (gtk_list_item_get_item (item))->id;
+  refresh_row (self, row);
+}
+
+static void
+unbind_cb (GtkSignalListItemFactory *factory,
+           GtkListItem              *item,
+           DescryObjects            *self)
+{
+  GtkWidget *box = gtk_list_item_get_child (item);
+
+  if (box != NULL)
+    ((Row *) g_object_get_data (G_OBJECT (box), "descry-row"))->id = 0;
+}
+
+/* --------- Tags ------------------ */
+
+static void
+tag_clicked_cb (GtkButton     *button,
+                DescryObjects *self)
+{
+  const char *tag = g_object_get_data (G_OBJECT (button), "descry-tag");
+  DescryScene *scene = descry_canvas_get_scene (self->canvas);
+  const DescryView *view = descry_canvas_get_view (self->canvas);
+  g_autoptr (GArray) ids = g_array_new (FALSE, FALSE, sizeof (guint));
+  guint i;
+
+  for (i = 0; scene != NULL && i < scene->objects->len; i++)
+    {
+      const DescryObject *object = g_ptr_array_index (scene->objects, i);
+
+      if (descry_view_shows (view, object) && g_strcmp0 (object->name, tag) == 0)
+        g_array_append_val (ids, object->id);
+    }
+  descry_canvas_select (self->canvas, (const guint *) ids->data, ids->len);
+  if (ids->len > 0)
+    descry_canvas_reveal (self->canvas, g_array_index (ids, guint, 0));
+}
+
+static void
+update_tags (DescryObjects *self)
+{
+  DescryScene *scene = descry_canvas_get_scene (self->canvas);
+  const DescryView *view = descry_canvas_get_view (self->canvas);
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+  GtkWidget *child;
+  gboolean same;
+  guint i, j;
+
+  for (i = 0; scene != NULL && i < scene->tags->len && i < MAX_TAGS; i++)
+    {
+      const DescryTag *tag = g_ptr_array_index (scene->tags, i);
+      guint n = 0;
+
+      for (j = 0; j < scene->objects->len; j++)
+        {
+          const DescryObject *object = g_ptr_array_index (scene->objects, j);
+
+          n += object->score >= view->threshold && g_strcmp0 (object->name, tag->name) == 0;
+        }
+      /* The name, and behind a line break how many boxes it has. */
+      g_ptr_array_add (names, g_strdup_printf ("%s\n%u", tag->name, n));
+    }
+
+  same = names->len == self->tag_names->len;
+  for (i = 0; same && i < names->len; i++)
+    same = g_str_equal (names->pdata[i], self->tag_names->pdata[i]);
+  if (same)
+    return;
+
+  while ((child = gtk_widget_get_first_child (GTK_WIDGET (self->tags))) != NULL)
+    gtk_flow_box_remove (self->tags, child);
+  for (i = 0; i < names->len; i++)
+    {
+      g_auto (GStrv) parts = g_strsplit (names->pdata[i], "\n", 2);
+      guint n = (guint) g_ascii_strtoull (parts[1], NULL, 10);
+      g_autofree char *label = n > 1 ? g_strdup_printf ("%s × %u", parts[0], n) : g_strdup (parts[0]);
+      GtkWidget *button = gtk_button_new_with_label (label);
+
+      gtk_widget_add_css_class (button, "descry-tag");
+      if (n == 0)
+        {
+          gtk_widget_set_sensitive (button, FALSE);
+          gtk_widget_set_tooltip_text (button, _("Seen in the picture, but no box has this name"));
+        }
+      g_object_set_data_full (G_OBJECT (button), "descry-tag", g_strdup (parts[0]), g_free);
+      g_signal_connect (button, "clicked", G_CALLBACK (tag_clicked_cb), self);
+      gtk_flow_box_insert (self->tags, button, -1);
+      gtk_widget_set_focusable (gtk_widget_get_parent (button), FALSE);
+    }
+  g_ptr_array_unref (self->tag_names);
+  self->tag_names = g_steal_pointer (&names);
+}
+
+/* --------- In step with the canvas ------------------ */
+
+static void
+selection_to_list (DescryObjects *self)
+{
+  GArray *ids = descry_canvas_get_selection (self->canvas);
+  guint n = g_list_model_get_n_items (G_LIST_MODEL (self->store));
+  guint first = GTK_INVALID_LIST_POSITION;
+  guint i, j;
+
+  self->updating = TRUE;
+  gtk_selection_model_unselect_all (GTK_SELECTION_MODEL (self->selection));
+  for (i = 0; i < n; i++)
+    {
+      g_autoptr (DescryObjectItem) item = g_list_model_get_item (G_LIST_MODEL (self->store), i);
+
+      for (j = 0; j < ids->len; j++)
+        if (g_array_index (ids, guint, j) == item->id)
+          {
+            gtk_selection_model_select_item (GTK_SELECTION_MODEL (self->selection), i, FALSE);
+            if (j == 0)
+              first = i;
+          }
+    }
+  if (first != GTK_INVALID_LIST_POSITION)
+    gtk_widget_activate_action (GTK_WIDGET (self->list), "list.scroll-to-item", "u", first);
+  self->updating = FALSE;
+}
+
+static void
+list_selection_changed_cb (GtkSelectionModel *model,
+                           guint              position,
+                           guint              n_items,
+                           DescryObjects     *self)
+{
+  g_autoptr (GArray) ids = NULL;
+  guint n, i;
+
+  if (self->updating)
+    return;
+
+  ids = g_array_new (FALSE, FALSE, sizeof (guint));
+  n = g_list_model_get_n_items (G_LIST_MODEL (self->store));
+  for (i = 0; i < n; i++)
+    if (gtk_selection_model_is_selected (model, i))
+      {
+        g_autoptr (DescryObjectItem) item = g_list_model_get_item (G_LIST_MODEL (self->store), i);
+
+        g_array_append_val (ids, item->id);
+      }
+  self->updating = TRUE;
+  descry_canvas_select (self->canvas, (const guint *) ids->data, ids->len);
+  self->updating = FALSE;
+  if (ids->len == 1)
+    descry_canvas_reveal (self->canvas, g_array_index (ids, guint, 0));
+}
+
+static void
+canvas_selection_changed_cb (DescryCanvas  *canvas,
+                             DescryObjects *self)
+{
+  if (!self->updating)
+    selection_to_list (self);
+}
+
+static void
+row_activated_cb (GtkListView   *list,
+                  guint          position,
+                  DescryObjects *self)
+{
+  g_autoptr (DescryObjectItem) item = g_list_model_get_item (G_LIST_MODEL (self->store), position);
+
+  if (item != NULL)
+    g_signal_emit (self, signals[ASK_ABOUT], 0, item->id);
+}
+
+static void
+lower_clicked_cb (GtkButton     *button,
+                  DescryObjects *self)
+{
+  DescryScene *scene = descry_canvas_get_scene (self->canvas);
+  float best = 0;
+  guint i;
+
+  for (i = 0; scene != NULL && i < scene->objects->len; i++)
+    best = MAX (best, ((DescryObject *) g_ptr_array_index (scene->objects, i))->score);
+  g_object_set (self->canvas, "threshold", MAX (0.0, best * 0.8), NULL);
+}
+
+void
+descry_objects_update (DescryObjects *self)
+{
+  DescryScene *scene = descry_canvas_get_scene (self->canvas);
+  const DescryView *view = descry_canvas_get_view (self->canvas);
+  g_autoptr (GPtrArray) items = g_ptr_array_new_with_free_func (g_object_unref);
+  guint n = g_list_model_get_n_items (G_LIST_MODEL (self->store));
+  gboolean same;
+  guint i;
+
+  descry_assert_main_thread ();
+
+  /* Hidden ones stay in the list, or nobody could bring them back; weak ones leave it. */
+  for (i = 0; scene != NULL && i < scene->objects->len; i++)
+    {
+      const DescryObject *object = g_ptr_array_index (scene->objects, i);
+      DescryObjectItem *item;
+
+      if (object->score < view->threshold)
+        continue;
+      item = g_object_new (DESCRY_TYPE_OBJECT_ITEM, NULL);
+      item->id = object->id;
+      g_ptr_array_add (items, item);
+    }
+
+  same = n == items->len;
+  for (i = 0; same && i < n; i++)
+    {
+      g_autoptr (DescryObjectItem) item = g_list_model_get_item (G_LIST_MODEL (self->store), i);
+
+      same = item->id == ((DescryObjectItem *) items->pdata[i])->id;
+    }
+
+  if (same)
+    for (i = 0; i < self->rows->len; i++)
+      refresh_row (self, g_ptr_array_index (self->rows, i));
+  else
+    {
+      self->updating = TRUE;
+      g_list_store_splice (self->store, 0, n, items->pdata, items->len);
+      self->updating = FALSE;
+      selection_to_list (self);
+    }
+
+  update_tags (self);
+  if (items->len == 0 && scene != NULL && scene->objects->len > 0)
+    {
+      g_autofree char *text = g_strdup_printf (_("No objects above %.2f"), view->threshold);
+
+      adw_status_page_set_title (self->empty, text);
+      adw_status_page_set_description (self->empty, _("Lower the threshold, or draw a box around what you mean."));
+    }
+  else
+    {
+      adw_status_page_set_title (self->empty, _("No Objects Yet"));
+      adw_status_page_set_description (self->empty, scene != NULL ? _("Draw a box around what you mean.") : NULL);
+    }
+  gtk_widget_set_visible (self->lower, items->len == 0 && scene != NULL && scene->objects->len > 0);
+  gtk_stack_set_visible_child_name (self->stack, items->len > 0 || self->tag_names->len > 0 ? "list" : "empty");
+}
+
+static void
+visibility_cb (DescryObjects *self)
+{
+  guint i;
+
+  for (i = 0; i < self->rows->len; i++)
+    refresh_row (self, g_ptr_array_index (self->rows, i));
+}
+
+void
+descry_objects_set_canvas (DescryObjects *self,
+                           DescryCanvas  *canvas)
+{
+  g_return_if_fail (self->canvas == NULL);
+
+  self->canvas = g_object_ref (canvas);
+  g_signal_connect_object (canvas, "selection-changed", G_CALLBACK (canvas_selection_changed_cb), self, 0);
+  g_signal_connect_object (canvas, "notify::visibility", G_CALLBACK (visibility_cb), self, G_CONNECT_SWAPPED);
+  g_signal_connect_object (canvas, "notify::threshold", G_CALLBACK (descry_objects_update), self, G_CONNECT_SWAPPED);
+}
+
+/* --------- Object ------------------ */
+
+static void
+descry_objects_dispose (GObject *object)
+{
+  DescryObjects *self = DESCRY_OBJECTS (object);
+
+  if (self->list != NULL)
+    {
+      gtk_list_view_set_model (self->list, NULL);
+      gtk_list_view_set_factory (self->list, NULL);
+    }
+  g_clear_object (&self->selection);
+  g_clear_object (&self->store);
+  gtk_widget_dispose_template (GTK_WIDGET (self), DESCRY_TYPE_OBJECTS);
+  g_clear_object (&self->canvas);
+
+  G_OBJECT_CLASS (descry_objects_parent_class)->dispose (object);
+}
+
+static void
+descry_objects_finalize (GObject *object)
+{
+  DescryObjects *self = DESCRY_OBJECTS (object);
+
+  g_clear_pointer (&self->rows, g_ptr_array_unref);
+  g_clear_pointer (&self->tag_names, g_ptr_array_unref);
+
+  G_OBJECT_CLASS (descry_objects_parent_class)->finalize (object);
+}
+
+static void
+descry_objects_class_init (DescryObjectsClass *class)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (class);
+  GtkWidgetClass *widget_class = GTK_WIDGET_CLASS (class);
+
+  object_class->dispose = descry_objects_dispose;
+  object_class->finalize = descry_objects_finalize;
+
+  signals[ASK_ABOUT] = g_signal_new ("ask-about", DESCRY_TYPE_OBJECTS, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                                     G_TYPE_NONE, 1, G_TYPE_UINT);
+
+  gtk_widget_class_set_template_from_resource (widget_class, DESCRY_RESOURCE_BASE "/ui/objects.ui");
+  gtk_widget_class_bind_template_child (widget_class, DescryObjects, stack);
+  gtk_widget_class_bind_template_child (widget_class, DescryObjects, empty);
+  gtk_widget_class_bind_template_child (widget_class, DescryObjects, lower);
+  gtk_widget_class_bind_template_child (widget_class, DescryObjects, tags);
+  gtk_widget_class_bind_template_child (widget_class, DescryObjects, list);
+}
+
+static void
+descry_objects_init (DescryObjects *self)
+{
+  GtkListItemFactory *factory = gtk_signal_list_item_factory_new ();
+
+  gtk_widget_init_template (GTK_WIDGET (self));
+  self->rows = g_ptr_array_new ();
+  self->tag_names = g_ptr_array_new_with_free_func (g_free);
+  self->store = g_list_store_new (DESCRY_TYPE_OBJECT_ITEM);
+  self->selection = gtk_multi_selection_new (g_object_ref (G_LIST_MODEL (self->store)));
+
+  g_signal_connect (factory, "setup", G_CALLBACK (setup_cb), self);
+  g_signal_connect (factory, "teardown", G_CALLBACK (teardown_cb), self);
+  g_signal_connect (factory, "bind", G_CALLBACK (bind_cb), self);
+  g_signal_connect (factory, "unbind", G_CALLBACK (unbind_cb), self);
+  gtk_list_view_set_factory (self->list, factory);
+  g_object_unref (factory);
+  gtk_list_view_set_model (self->list, GTK_SELECTION_MODEL (self->selection));
+  g_signal_connect_object (self->selection, "selection-changed", G_CALLBACK (list_selection_changed_cb), self, 0);
+  g_signal_connect_object (self->list, "activate", G_CALLBACK (row_activated_cb), self, 0);
+  g_signal_connect_object (self->lower, "clicked", G_CALLBACK (lower_clicked_cb), self, 0);
+}

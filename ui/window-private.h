@@ -1,0 +1,75 @@
+/* window-private.h - shared by the window's jobs and its actions
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#pragma once
+
+#include "ui/inspect.h"
+#include "ui/objects.h"
+#include "ui/window.h"
+
+G_BEGIN_DECLS
+
+struct _DescryWindow
+{
+  AdwApplicationWindow parent_instance;
+
+  /* Template */
+  AdwToastOverlay *toasts;
+  AdwWindowTitle  *title;
+  GtkMenuButton   *overlay_button;
+  GtkToggleButton *sidebar_button;
+  GtkInfoBar      *bar;
+  GtkLabel        *bar_label;
+  GtkButton       *bar_action;
+  GtkStack        *pages;
+  GtkWidget       *empty_spinner;
+  AdwStatusPage   *error_page;
+  GtkButton       *copy_error;
+  GtkPaned        *paned;
+  DescryCanvas    *canvas;
+  GtkWidget       *progress_box;
+  GtkProgressBar  *progress;
+  GtkLabel        *stage_label;
+  GtkToggleButton *plus_point;
+  GtkToggleButton *minus_point;
+  GtkButton       *zoom_button;
+  GtkWidget       *sidebar;
+  AdwViewStack    *panels;
+  DescryChat      *chat;
+  DescryObjects   *objects;
+  DescryInspect   *inspect;
+  GtkAdjustment   *opacity_adjustment;
+  GtkAdjustment   *threshold_adjustment;
+
+  DescryEngine    *engine; /* NULL: pictures can be looked at, that is all */
+  GSettings       *settings; /* or NULL */
+
+  /* The picture and its jobs */
+  DescryImage     *image;
+  DescryScene     *scene;
+  char            *name; /* of the file, for people */
+  char            *path; /* for the scene, or NULL */
+  char            *pending_name; /* of the picture that is being opened */
+  char            *pending_path;
+  GCancellable    *loading;
+  GCancellable    *analysis;
+  GCancellable    *segmenting;
+  GCancellable    *masking;
+  GCancellable    *answering;
+  guint            spinner_source;
+  guint            pulse_source;
+  DescryBox        region; /* of the running segmentation */
+  gboolean         segmenter_missing;
+  gboolean         narrow; /* the sidebar is under the picture */
+  GtkFileChooserNative *chooser;
+};
+
+void descry_window_init_actions  (DescryWindow *self);
+void descry_window_clear_actions (DescryWindow *self);
+void descry_window_toast         (DescryWindow *self, const char *text);
+void descry_window_analyze       (DescryWindow *self);
+void descry_window_update_actions (DescryWindow *self);
+
+G_END_DECLS

@@ -1,0 +1,1033 @@
+/* window.c - one picture, what is in it, and the talk about it
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#define G_LOG_DOMAIN "descry-window"
+
+#include "config.h"
+
+#include "ui/window-private.h"
+
+#include <glib/gi18n.h>
+
+#include "ui/main-thread.h"
+
+#define NARROW_WIDTH 720 /* application pixels; below it the sidebar goes under the picture */
+#define SPINNER_DELAY_MS 500
+#define PULSE_MS 80
+
+G_DEFINE_FINAL_TYPE (DescryWindow, descry_window, ADW_TYPE_APPLICATION_WINDOW)
+
+/* What a job's callback needs. The window may be gone, or the job no longer its newest: engines
+ * return stopped jobs too, so the cancellable alone does not tell. */
+typedef struct
+{
+  GWeakRef      window;
+  GCancellable *cancellable;
+} Request;
+
+static Request *
+request_new (DescryWindow  *self,
+             GCancellable **slot)
+{
+  Request *request = g_new0 (Request, 1);
+
+  g_cancellable_cancel (*slot);
+  g_clear_object (slot);
+  *slot = g_cancellable_new ();
+  g_weak_ref_init (&request->window, self);
+  request->cancellable = g_object_ref (*slot);
+  return request;
+}
+
+static void
+request_free (Request *request)
+{
+  g_weak_ref_clear (&request->window);
+  g_object_unref (request->cancellable);
+  g_free (request);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Request, request_free)
+
+/* --------- Words ------------------ */
+
+static const char *
+stage_title (const char *stage)
+{
+  static const struct
+  {
+    const char *stage;
+    const char *title;
+  } titles[] = {
+    { "device", N_("Opening the device") },
+    { "kernels", N_("Preparing the device (first time)") },
+    { "load", N_("Loading the models") },
+    { "tagger", N_("Finding tags") },
+    { "detector", N_("Finding objects") },
+    { "segmenter", N_("Outlining objects") },
+    { "encoder", N_("Looking at the picture") },
+    { "connector", N_("Joining picture and text") },
+    { "prompt", N_("Reading the question") },
+    { "answer", N_("Answering") },
+  };
+  guint i;
+
+  for (i = 0; i < G_N_ELEMENTS (titles); i++)
+    if (g_strcmp0 (stage, titles[i].stage) == 0)
+      return _(titles[i].title);
+
+  return NULL;
+}
+
+static const char *
+slot_title (guint slot)
+{
+  static const char *titles[DESCRY_N_SLOTS] = {
+    N_("tags"), N_("boxes"), N_("masks"), N_("looking"), N_("joining picture and text"), N_("answers"),
+  };
+
+  return _(titles[slot]);
+}
+
+void
+descry_window_toast (DescryWindow *self,
+                     const char   *text)
+{
+  AdwToast *toast = adw_toast_new (text);
+
+  adw_toast_set_timeout (toast, 4);
+  adw_toast_overlay_add_toast (self->toasts, toast);
+}
+
+static void
+show_bar (DescryWindow  *self,
+          GtkMessageType type,
+          const char    *text)
+{
+  gtk_info_bar_set_message_type (self->bar, type);
+  gtk_label_set_label (self->bar_label, text);
+  gtk_info_bar_set_revealed (self->bar, TRUE);
+}
+
+static void
+update_title (DescryWindow *self)
+{
+  g_autofree char *subtitle = NULL;
+  guint n = 0;
+  guint i;
+
+  adw_window_title_set_title (self->title, self->name != NULL ? self->name : _("Descry"));
+  if (self->image != NULL && self->scene != NULL && self->analysis == NULL)
+    {
+      const DescryView *view = descry_canvas_get_view (self->canvas);
+
+      for (i = 0; i < self->scene->objects->len; i++)
+        n += descry_view_shows (view, g_ptr_array_index (self->scene->objects, i));
+      subtitle = g_strdup_printf (ngettext ("%u × %u · %u object", "%u × %u · %u objects", n), self->image->width, self->image->height, n);
+    }
+  else if (self->image != NULL)
+    subtitle = g_strdup_printf ("%u × %u", self->image->width, self->image->height);
+  adw_window_title_set_subtitle (self->title, subtitle != NULL ? subtitle : "");
+  gtk_window_set_title (GTK_WINDOW (self), self->name != NULL ? self->name : _("Descry"));
+}
+
+/* --------- Progress ------------------ */
+
+static gboolean
+pulse_cb (gpointer data)
+{
+  gtk_progress_bar_pulse (DESCRY_WINDOW (data)->progress);
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+show_progress (DescryWindow *self,
+               const char   *title,
+               double        fraction)
+{
+  gtk_widget_set_visible (self->progress_box, TRUE);
+  gtk_label_set_label (self->stage_label, title);
+  adw_window_title_set_subtitle (self->title, title);
+  if (fraction >= 0)
+    {
+      g_clear_handle_id (&self->pulse_source, g_source_remove);
+      gtk_progress_bar_set_fraction (self->progress, MIN (fraction, 1.0));
+    }
+  else if (self->pulse_source == 0)
+    self->pulse_source = g_timeout_add (PULSE_MS, pulse_cb, self);
+}
+
+static void
+hide_progress (DescryWindow *self)
+{
+  /* One job's end is not the end of another's. */
+  if (self->analysis != NULL || self->segmenting != NULL || self->loading != NULL)
+    return;
+
+  g_clear_handle_id (&self->pulse_source, g_source_remove);
+  gtk_widget_set_visible (self->progress_box, FALSE);
+  update_title (self);
+}
+
+static void
+stage_cb (DescryEngine *engine,
+          const char   *stage,
+          double        fraction,
+          const char   *detail,
+          DescryWindow *self)
+{
+  const char *title = stage_title (stage);
+  g_autofree char *text = NULL;
+
+  if (title == NULL)
+    return;
+
+  text = detail != NULL && *detail != '\0' ? g_strdup_printf ("%s: %s", title, detail) : g_strdup_printf ("%s…", title);
+  if (descry_chat_is_running (self->chat))
+    descry_chat_set_stage (self->chat, text);
+  if (self->analysis != NULL || self->segmenting != NULL)
+    {
+      /* The answer's stages belong to its own line. */
+      if (g_strcmp0 (stage, "prompt") != 0 && g_strcmp0 (stage, "answer") != 0)
+        show_progress (self, text, fraction);
+    }
+}
+
+/* --------- The engine's state ------------------ */
+
+static void
+status_cb (DescryWindow *self)
+{
+  DescryEngineStatus *status;
+  g_autoptr (GString) missing = g_string_new (NULL);
+  const char *no_points = NULL;
+  guint i;
+
+  if (self->engine == NULL)
+    {
+      descry_chat_set_blocked (self->chat, _("There are no models: pictures can be looked at, not talked about."));
+      return;
+    }
+
+  status = descry_engine_status (self->engine);
+  self->segmenter_missing = !status->slots[DESCRY_SLOT_SEGMENTER].usable;
+  if (!status->promptable_segmenter)
+    no_points = _("This segmenter works on whole regions: click or draw a box instead of + and − points.");
+  descry_canvas_set_promptable (self->canvas, status->promptable_segmenter, no_points);
+  gtk_widget_set_sensitive (GTK_WIDGET (self->plus_point), status->promptable_segmenter);
+  gtk_widget_set_sensitive (GTK_WIDGET (self->minus_point), status->promptable_segmenter);
+  gtk_widget_set_tooltip_text (GTK_WIDGET (self->plus_point), no_points != NULL ? no_points : _("Add a point to the region"));
+  gtk_widget_set_tooltip_text (GTK_WIDGET (self->minus_point), no_points != NULL ? no_points : _("Take a point out of the region"));
+
+  if (status->device_error != NULL)
+    {
+      g_autofree char *text = g_strdup_printf (_("No usable OpenCL device: %s"), status->device_error);
+
+      show_bar (self, GTK_MESSAGE_ERROR, text);
+      descry_chat_set_blocked (self->chat, text);
+    }
+  else if (status->ready)
+    {
+      for (i = 0; i < DESCRY_N_SLOTS; i++)
+        /* An empty connector has its own line in the chat, and the encoder serves only it. */
+        if (!status->slots[i].usable && i != DESCRY_SLOT_CONNECTOR && i != DESCRY_SLOT_ENCODER)
+          g_string_append_printf (missing, "%s%s: %s", missing->len > 0 ? "\n" : "", slot_title (i),
+                                  status->slots[i].reason != NULL ? status->slots[i].reason : _("the slot is empty"));
+      if (missing->len > 0)
+        {
+          g_autofree char *text = g_strdup_printf (_("Some models are missing; everything else works.\n%s"), missing->str);
+
+          show_bar (self, GTK_MESSAGE_WARNING, text);
+        }
+      else
+        gtk_info_bar_set_revealed (self->bar, FALSE);
+
+      if (status->slots[DESCRY_SLOT_LLM].usable)
+        descry_chat_set_blocked (self->chat, NULL);
+      else
+        {
+          g_autofree char *text = g_strdup_printf (_("No language model: %s"),
+                                                   status->slots[DESCRY_SLOT_LLM].reason != NULL ? status->slots[DESCRY_SLOT_LLM].reason
+                                                                                                  : _("the slot is empty"));
+
+          descry_chat_set_blocked (self->chat, text);
+        }
+      descry_chat_set_notice (self->chat, status->slots[DESCRY_SLOT_CONNECTOR].usable
+                                            ? NULL
+                                            : _("No connector: the language model reads what was found, it does not see the picture."));
+    }
+  descry_engine_status_free (status);
+}
+
+/* --------- Scene ------------------ */
+
+static void
+set_scene (DescryWindow *self,
+           DescryScene  *scene)
+{
+  if (scene != NULL)
+    descry_scene_ref (scene);
+  g_clear_pointer (&self->scene, descry_scene_unref);
+  self->scene = scene;
+
+  descry_canvas_set_scene (self->canvas, scene);
+  descry_chat_set_scene (self->chat, scene);
+  descry_objects_update (self->objects);
+  descry_inspect_update (self->inspect);
+  descry_window_update_actions (self);
+}
+
+static void
+scene_cb (DescryEngine *engine,
+          DescryScene  *scene,
+          DescryWindow *self)
+{
+  /* Another window may share the engine: only scenes of our own job and picture. */
+  if ((self->analysis == NULL && self->segmenting == NULL) || self->image == NULL ||
+      scene->width != self->image->width || scene->height != self->image->height)
+    return;
+
+  set_scene (self, scene);
+}
+
+static void
+analyzed_cb (GObject      *source,
+             GAsyncResult *result,
+             gpointer      data)
+{
+  g_autoptr (Request) request = data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DescryScene) scene = descry_engine_analyze_finish (DESCRY_ENGINE (source), result, &error);
+  g_autoptr (DescryWindow) self = g_weak_ref_get (&request->window);
+
+  if (self == NULL || self->analysis != request->cancellable)
+    return;
+
+  g_clear_object (&self->analysis);
+  if (scene != NULL)
+    set_scene (self, scene);
+  else if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    show_bar (self, GTK_MESSAGE_ERROR, error->message);
+  hide_progress (self);
+  descry_window_update_actions (self);
+}
+
+void
+descry_window_analyze (DescryWindow *self)
+{
+  Request *request;
+
+  if (self->engine == NULL || self->image == NULL)
+    return;
+
+  request = request_new (self, &self->analysis);
+  show_progress (self, _("Looking at the picture…"), -1);
+  descry_engine_analyze_async (self->engine, self->image, self->path, request->cancellable, analyzed_cb, request);
+  descry_window_update_actions (self);
+}
+
+static void
+segmented_cb (GObject      *source,
+              GAsyncResult *result,
+              gpointer      data)
+{
+  g_autoptr (Request) request = data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DescryScene) scene = descry_engine_segment_finish (DESCRY_ENGINE (source), result, &error);
+  g_autoptr (DescryWindow) self = g_weak_ref_get (&request->window);
+  guint newest = 0;
+  guint i;
+
+  if (self == NULL || self->segmenting != request->cancellable)
+    return;
+
+  g_clear_object (&self->segmenting);
+  descry_canvas_set_pending (self->canvas, NULL);
+  if (scene != NULL)
+    {
+      DescryScene *before = self->scene;
+
+      /* The object that is new, to select it. */
+      for (i = 0; i < scene->objects->len; i++)
+        {
+          const DescryObject *object = g_ptr_array_index (scene->objects, i);
+
+          if ((object->source == DESCRY_SOURCE_CLICK || object->source == DESCRY_SOURCE_DRAG) &&
+              (before == NULL || descry_scene_find (before, object->id) == NULL) && object->id > newest)
+            newest = object->id;
+        }
+      set_scene (self, scene);
+      if (newest != 0)
+        descry_canvas_select (self->canvas, &newest, 1);
+      else
+        descry_window_toast (self, _("Nothing stands out there"));
+    }
+  else if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    descry_window_toast (self, error->message);
+  hide_progress (self);
+}
+
+static void
+region_cb (DescryCanvas *canvas,
+           double        x0,
+           double        y0,
+           double        x1,
+           double        y1,
+           DescryWindow *self)
+{
+  Request *request;
+
+  if (self->engine == NULL || self->image == NULL)
+    return;
+  if (self->scene == NULL)
+    {
+      g_autoptr (DescryScene) scene = descry_scene_new (self->image->width, self->image->height);
+
+      set_scene (self, scene);
+    }
+
+  /* A new region replaces the pending one. */
+  request = request_new (self, &self->segmenting);
+  self->region = (DescryBox) { x0, y0, x1, y1 };
+  descry_canvas_set_pending (canvas, &self->region);
+  show_progress (self, _("Outlining the region…"), -1);
+  descry_engine_segment_async (self->engine, self->image, self->scene, self->region, request->cancellable, segmented_cb, request);
+}
+
+/* An object selected without a mask jumps the queue. The scene arrives by the signal as well; here only the
+ * case that no other job runs counts. */
+static void
+masked_cb (GObject      *source,
+           GAsyncResult *result,
+           gpointer      data)
+{
+  g_autoptr (Request) request = data;
+  g_autoptr (DescryScene) scene = descry_engine_mask_finish (DESCRY_ENGINE (source), result, NULL);
+  g_autoptr (DescryWindow) self = g_weak_ref_get (&request->window);
+
+  if (self == NULL || self->masking != request->cancellable)
+    return;
+
+  g_clear_object (&self->masking);
+  if (scene != NULL && self->analysis == NULL && self->segmenting == NULL)
+    set_scene (self, scene);
+}
+
+static void
+selection_changed_cb (DescryCanvas *canvas,
+                      DescryWindow *self)
+{
+  GArray *ids = descry_canvas_get_selection (canvas);
+  DescryObject *object;
+  Request *request;
+
+  descry_chat_mark (self->chat, (const guint *) ids->data, ids->len);
+  descry_window_update_actions (self);
+  if (ids->len != 1 || self->scene == NULL || self->engine == NULL || self->image == NULL)
+    return;
+
+  object = descry_scene_find (self->scene, g_array_index (ids, guint, 0));
+  if (object == NULL || object->mask != NULL || self->segmenter_missing)
+    return;
+
+  request = request_new (self, &self->masking);
+  descry_engine_mask_async (self->engine, self->image, self->scene, object->id, request->cancellable, masked_cb, request);
+}
+
+static void
+hover_changed_cb (DescryCanvas *canvas,
+                  DescryWindow *self)
+{
+  guint id = descry_canvas_get_hovered (canvas);
+  GArray *ids = descry_canvas_get_selection (canvas);
+
+  if (id != 0)
+    descry_chat_mark (self->chat, &id, 1);
+  else
+    descry_chat_mark (self->chat, (const guint *) ids->data, ids->len);
+}
+
+static void
+ask_about_cb (gpointer      source,
+              guint         id,
+              DescryWindow *self)
+{
+  descry_chat_add_chip (self->chat, id);
+  adw_view_stack_set_visible_child_name (self->panels, "chat");
+  g_action_group_change_action_state (G_ACTION_GROUP (self), "sidebar", g_variant_new_boolean (TRUE));
+  descry_chat_focus (self->chat);
+}
+
+static void
+canvas_message_cb (DescryCanvas *canvas,
+                   const char   *text,
+                   DescryWindow *self)
+{
+  descry_window_toast (self, text);
+}
+
+/* --------- Asking ------------------ */
+
+static void
+answered_cb (GObject      *source,
+             GAsyncResult *result,
+             gpointer      data)
+{
+  g_autoptr (Request) request = data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DescryTurn) turn = descry_engine_ask_finish (DESCRY_ENGINE (source), result, &error);
+  g_autoptr (DescryWindow) self = g_weak_ref_get (&request->window);
+
+  if (self == NULL || self->answering != request->cancellable)
+    return;
+
+  g_clear_object (&self->answering);
+  if (turn != NULL)
+    descry_chat_finish (self->chat, turn);
+  else
+    descry_chat_fail (self->chat, error->message, g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED));
+}
+
+static void
+ask_cb (DescryChat   *chat,
+        const char   *question,
+        DescryWindow *self)
+{
+  g_autoptr (GPtrArray) history = NULL;
+  g_autoptr (GArray) chips = NULL;
+  DescryAskOptions options = { 0 };
+  Request *request;
+
+  if (self->engine == NULL)
+    return;
+
+  history = descry_chat_get_history (chat);
+  chips = g_array_copy (descry_chat_get_chips (chat)); /* they leave with the question */
+  options.threshold = descry_canvas_get_view (self->canvas)->threshold;
+  request = request_new (self, &self->answering);
+  descry_chat_begin (chat, question);
+  descry_engine_ask_async (self->engine, self->image, self->scene, history, question, (const guint *) chips->data, chips->len,
+                           &options, request->cancellable, answered_cb, request);
+}
+
+static void
+stop_cb (DescryChat   *chat,
+         DescryWindow *self)
+{
+  /* The turn comes back through answered_cb(), with what was said so far. */
+  if (self->answering != NULL)
+    g_cancellable_cancel (self->answering);
+}
+
+static void
+text_cb (DescryEngine *engine,
+         const char   *text,
+         DescryWindow *self)
+{
+  if (self->answering != NULL)
+    descry_chat_append (self->chat, text);
+}
+
+static void
+link_hovered_cb (DescryChat   *chat,
+                 gpointer      ids,
+                 guint         n,
+                 DescryWindow *self)
+{
+  descry_canvas_highlight (self->canvas, ids, n);
+}
+
+static void
+link_activated_cb (DescryChat   *chat,
+                   gpointer      ids,
+                   guint         n,
+                   DescryWindow *self)
+{
+  const guint *list = ids;
+  guint i;
+
+  /* A link to something hidden brings it back. */
+  descry_canvas_set_solo (self->canvas, 0);
+  for (i = 0; i < n; i++)
+    descry_canvas_set_hidden (self->canvas, list[i], FALSE);
+  descry_canvas_select (self->canvas, list, n);
+  if (n > 0)
+    descry_canvas_reveal (self->canvas, list[0]);
+}
+
+/* --------- Opening ------------------ */
+
+static void
+cancel_jobs (DescryWindow *self)
+{
+  GCancellable **slots[] = { &self->loading, &self->analysis, &self->segmenting, &self->masking, &self->answering };
+  guint i;
+
+  for (i = 0; i < G_N_ELEMENTS (slots); i++)
+    {
+      g_cancellable_cancel (*slots[i]);
+      g_clear_object (slots[i]);
+    }
+}
+
+static void
+set_picture (DescryWindow *self,
+             DescryImage  *image)
+{
+  cancel_jobs (self);
+  g_clear_pointer (&self->image, descry_image_unref);
+  self->image = descry_image_ref (image);
+
+  set_scene (self, NULL);
+  descry_chat_clear (self->chat);
+  descry_chat_set_picture (self->chat, image);
+  descry_canvas_set_image (self->canvas, image);
+  gtk_stack_set_visible_child_name (self->pages, "picture");
+  update_title (self);
+  descry_window_update_actions (self);
+  gtk_widget_grab_focus (GTK_WIDGET (self->canvas));
+  descry_window_analyze (self);
+}
+
+static void
+show_error_page (DescryWindow *self,
+                 const char   *message)
+{
+  g_autofree char *text = NULL;
+  g_autofree char *escaped = NULL;
+
+  /* A picture that is open stays open: the error goes to the bar. */
+  text = g_strdup_printf (_("%s: %s"), self->pending_name, message);
+  if (self->image != NULL)
+    {
+      show_bar (self, GTK_MESSAGE_ERROR, text);
+      return;
+    }
+
+  escaped = g_markup_escape_text (text, -1);
+  adw_status_page_set_description (self->error_page, escaped);
+  g_object_set_data_full (G_OBJECT (self->error_page), "descry-details", g_steal_pointer (&text), g_free);
+  gtk_stack_set_visible_child_name (self->pages, "error");
+}
+
+static void
+finish_loading (DescryWindow *self,
+                DescryImage  *image,
+                GError       *error)
+{
+  g_clear_object (&self->loading);
+  g_clear_handle_id (&self->spinner_source, g_source_remove);
+  gtk_spinner_stop (GTK_SPINNER (self->empty_spinner));
+  gtk_widget_set_visible (self->empty_spinner, FALSE);
+  hide_progress (self);
+
+  if (image != NULL)
+    {
+      g_free (self->name);
+      g_free (self->path);
+      self->name = g_steal_pointer (&self->pending_name);
+      self->path = g_steal_pointer (&self->pending_path);
+      set_picture (self, image);
+    }
+  else if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    show_error_page (self, error->message);
+}
+
+static void
+loaded_cb (GObject      *source,
+           GAsyncResult *result,
+           gpointer      data)
+{
+  g_autoptr (Request) request = data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DescryImage) image = descry_image_load_finish (result, &error);
+  g_autoptr (DescryWindow) self = g_weak_ref_get (&request->window);
+
+  if (self != NULL && self->loading == request->cancellable)
+    finish_loading (self, image, error);
+}
+
+static gboolean
+spinner_cb (gpointer data)
+{
+  DescryWindow *self = data;
+
+  self->spinner_source = 0;
+  if (self->image != NULL)
+    show_progress (self, _("Opening the picture…"), -1);
+  gtk_widget_set_visible (self->empty_spinner, TRUE);
+  gtk_spinner_start (GTK_SPINNER (self->empty_spinner));
+  return G_SOURCE_REMOVE;
+}
+
+static Request *
+begin_loading (DescryWindow *self,
+               char         *name, /* both taken */
+               char         *path)
+{
+  Request *request = request_new (self, &self->loading);
+
+  g_free (self->pending_name);
+  g_free (self->pending_path);
+  self->pending_name = name;
+  self->pending_path = path;
+  /* The old picture stays; short waits show nothing. */
+  if (self->spinner_source == 0)
+    self->spinner_source = g_timeout_add (SPINNER_DELAY_MS, spinner_cb, self);
+  return request;
+}
+
+static void
+named_cb (GObject      *source,
+          GAsyncResult *result,
+          gpointer      data)
+{
+  g_autoptr (Request) request = data;
+  g_autoptr (GFileInfo) info = g_file_query_info_finish (G_FILE (source), result, NULL);
+  g_autoptr (DescryWindow) self = g_weak_ref_get (&request->window);
+
+  if (self == NULL || info == NULL || self->loading != request->cancellable)
+    return;
+
+  g_free (self->pending_name);
+  self->pending_name = g_strdup (g_file_info_get_display_name (info));
+}
+
+void
+descry_window_open (DescryWindow *self,
+                    GFile        *file)
+{
+  Request *request, *name_request;
+
+  g_return_if_fail (DESCRY_IS_WINDOW (self));
+  descry_assert_main_thread ();
+
+  request = begin_loading (self, g_file_get_basename (file), g_file_get_path (file));
+
+  /* Portals' paths have hashed names: the display name is the one people know. */
+  name_request = g_new0 (Request, 1);
+  g_weak_ref_init (&name_request->window, self);
+  name_request->cancellable = g_object_ref (request->cancellable);
+  g_file_query_info_async (file, G_FILE_ATTRIBUTE_STANDARD_DISPLAY_NAME, G_FILE_QUERY_INFO_NONE, G_PRIORITY_HIGH,
+                           request->cancellable, named_cb, name_request);
+  descry_image_load_async (file, request->cancellable, loaded_cb, request);
+}
+
+typedef struct
+{
+  GBytes *bytes;
+  char   *name;
+} Pasted;
+
+static void
+pasted_free (gpointer data)
+{
+  Pasted *pasted = data;
+
+  g_bytes_unref (pasted->bytes);
+  g_free (pasted->name);
+  g_free (pasted);
+}
+
+static void
+decode_worker (GTask        *task,
+               gpointer      source,
+               gpointer      data,
+               GCancellable *cancellable)
+{
+  Pasted *pasted = data;
+  GError *error = NULL;
+  DescryImage *image = descry_image_load_bytes (pasted->bytes, pasted->name, cancellable, &error);
+
+  if (image != NULL)
+    g_task_return_pointer (task, image, (GDestroyNotify) descry_image_unref);
+  else
+    g_task_return_error (task, error);
+}
+
+static void
+decoded_cb (GObject      *source,
+            GAsyncResult *result,
+            gpointer      data)
+{
+  g_autoptr (Request) request = data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DescryImage) image = g_task_propagate_pointer (G_TASK (result), &error);
+  g_autoptr (DescryWindow) self = g_weak_ref_get (&request->window);
+
+  if (self != NULL && self->loading == request->cancellable)
+    finish_loading (self, image, error);
+}
+
+void
+descry_window_open_bytes (DescryWindow *self,
+                          GBytes       *bytes,
+                          const char   *name)
+{
+  g_autoptr (GTask) task = NULL;
+  Pasted *pasted = g_new0 (Pasted, 1);
+  Request *request;
+
+  g_return_if_fail (DESCRY_IS_WINDOW (self));
+  descry_assert_main_thread ();
+
+  request = begin_loading (self, g_strdup (name), NULL);
+  pasted->bytes = g_bytes_ref (bytes);
+  pasted->name = g_strdup (name);
+  task = g_task_new (NULL, request->cancellable, decoded_cb, request);
+  g_task_set_source_tag (task, descry_window_open_bytes);
+  g_task_set_task_data (task, pasted, pasted_free);
+  g_task_run_in_thread (task, decode_worker);
+}
+
+/* --------- Layout ------------------ */
+
+static void
+descry_window_size_allocate (GtkWidget *widget,
+                             int        width,
+                             int        height,
+                             int        baseline)
+{
+  DescryWindow *self = DESCRY_WINDOW (widget);
+  gboolean narrow = width < NARROW_WIDTH;
+
+  if (narrow != self->narrow)
+    {
+      self->narrow = narrow;
+      gtk_orientable_set_orientation (GTK_ORIENTABLE (self->paned), narrow ? GTK_ORIENTATION_VERTICAL : GTK_ORIENTATION_HORIZONTAL);
+      gtk_widget_set_size_request (self->sidebar, narrow ? -1 : 340, narrow ? 240 : -1);
+    }
+
+  GTK_WIDGET_CLASS (descry_window_parent_class)->size_allocate (widget, width, height, baseline);
+}
+
+static void
+zoom_changed_cb (DescryCanvas *canvas,
+                 GParamSpec   *pspec,
+                 DescryWindow *self)
+{
+  double zoom = descry_canvas_get_zoom (canvas) * gtk_widget_get_scale_factor (GTK_WIDGET (canvas));
+  g_autofree char *text = g_strdup_printf (_("%.0f %%"), 100.0 * zoom);
+
+  gtk_button_set_label (self->zoom_button, text);
+}
+
+static void
+threshold_changed_cb (DescryCanvas *canvas,
+                      GParamSpec   *pspec,
+                      DescryWindow *self)
+{
+  if (self->analysis == NULL)
+    update_title (self);
+}
+
+static void
+copy_bar_cb (GtkButton    *button,
+             DescryWindow *self)
+{
+  gdk_clipboard_set_text (gtk_widget_get_clipboard (GTK_WIDGET (self)), gtk_label_get_label (self->bar_label));
+  descry_window_toast (self, _("Copied"));
+}
+
+static void
+copy_error_cb (GtkButton    *button,
+               DescryWindow *self)
+{
+  const char *details = g_object_get_data (G_OBJECT (self->error_page), "descry-details");
+
+  if (details != NULL)
+    gdk_clipboard_set_text (gtk_widget_get_clipboard (GTK_WIDGET (self)), details);
+}
+
+static void
+bar_response_cb (GtkInfoBar   *bar,
+                 int           response,
+                 DescryWindow *self)
+{
+  gtk_info_bar_set_revealed (bar, FALSE);
+}
+
+/* --------- Object ------------------ */
+
+static void
+descry_window_dispose (GObject *object)
+{
+  DescryWindow *self = DESCRY_WINDOW (object);
+
+  cancel_jobs (self);
+  descry_window_clear_actions (self);
+  g_clear_handle_id (&self->spinner_source, g_source_remove);
+  g_clear_handle_id (&self->pulse_source, g_source_remove);
+  g_clear_object (&self->chooser);
+  if (self->engine != NULL)
+    g_signal_handlers_disconnect_by_data (self->engine, self);
+  g_clear_object (&self->engine);
+  g_clear_object (&self->settings);
+  if (self->pages != NULL)
+    gtk_widget_dispose_template (GTK_WIDGET (self), DESCRY_TYPE_WINDOW);
+
+  G_OBJECT_CLASS (descry_window_parent_class)->dispose (object);
+}
+
+static void
+descry_window_finalize (GObject *object)
+{
+  DescryWindow *self = DESCRY_WINDOW (object);
+
+  g_clear_pointer (&self->image, descry_image_unref);
+  g_clear_pointer (&self->scene, descry_scene_unref);
+  g_clear_pointer (&self->name, g_free);
+  g_clear_pointer (&self->path, g_free);
+  g_clear_pointer (&self->pending_name, g_free);
+  g_clear_pointer (&self->pending_path, g_free);
+
+  G_OBJECT_CLASS (descry_window_parent_class)->finalize (object);
+}
+
+static void
+descry_window_class_init (DescryWindowClass *class)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (class);
+  GtkWidgetClass *widget_class = GTK_WIDGET_CLASS (class);
+
+  object_class->dispose = descry_window_dispose;
+  object_class->finalize = descry_window_finalize;
+  widget_class->size_allocate = descry_window_size_allocate;
+
+  g_type_ensure (DESCRY_TYPE_CANVAS);
+  g_type_ensure (DESCRY_TYPE_CHAT);
+  g_type_ensure (DESCRY_TYPE_OBJECTS);
+  g_type_ensure (DESCRY_TYPE_INSPECT);
+  gtk_widget_class_set_template_from_resource (widget_class, DESCRY_RESOURCE_BASE "/ui/window.ui");
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, toasts);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, title);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, overlay_button);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, sidebar_button);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, bar);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, bar_label);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, bar_action);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, pages);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, empty_spinner);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, error_page);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, copy_error);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, paned);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, canvas);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, progress_box);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, progress);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, stage_label);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, plus_point);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, minus_point);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, zoom_button);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, sidebar);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, panels);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, chat);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, objects);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, inspect);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, opacity_adjustment);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, threshold_adjustment);
+}
+
+static void
+descry_window_init (DescryWindow *self)
+{
+  GBindingFlags both = G_BINDING_BIDIRECTIONAL | G_BINDING_SYNC_CREATE;
+
+  gtk_widget_init_template (GTK_WIDGET (self));
+
+  descry_objects_set_canvas (self->objects, self->canvas);
+  descry_inspect_set_canvas (self->inspect, self->canvas);
+  g_signal_connect_object (self->canvas, "selection-changed", G_CALLBACK (selection_changed_cb), self, 0);
+  g_signal_connect_object (self->canvas, "hover-changed", G_CALLBACK (hover_changed_cb), self, 0);
+  g_signal_connect_object (self->canvas, "ask-about", G_CALLBACK (ask_about_cb), self, 0);
+  g_signal_connect_object (self->canvas, "region", G_CALLBACK (region_cb), self, 0);
+  g_signal_connect_object (self->canvas, "message", G_CALLBACK (canvas_message_cb), self, 0);
+  g_signal_connect_object (self->canvas, "notify::zoom", G_CALLBACK (zoom_changed_cb), self, 0);
+  g_signal_connect_object (self->canvas, "notify::threshold", G_CALLBACK (threshold_changed_cb), self, 0);
+  g_signal_connect_object (self->objects, "ask-about", G_CALLBACK (ask_about_cb), self, 0);
+  g_signal_connect_object (self->inspect, "ask-about", G_CALLBACK (ask_about_cb), self, 0);
+  g_signal_connect_object (self->chat, "ask", G_CALLBACK (ask_cb), self, 0);
+  g_signal_connect_object (self->chat, "stop", G_CALLBACK (stop_cb), self, 0);
+  g_signal_connect_object (self->chat, "link-hovered", G_CALLBACK (link_hovered_cb), self, 0);
+  g_signal_connect_object (self->chat, "link-activated", G_CALLBACK (link_activated_cb), self, 0);
+  g_signal_connect_object (self->bar, "response", G_CALLBACK (bar_response_cb), self, 0);
+  g_signal_connect_object (self->bar_action, "clicked", G_CALLBACK (copy_bar_cb), self, 0);
+  g_signal_connect_object (self->copy_error, "clicked", G_CALLBACK (copy_error_cb), self, 0);
+  g_object_bind_property (self->canvas, "opacity", self->opacity_adjustment, "value", both);
+  g_object_bind_property (self->canvas, "threshold", self->threshold_adjustment, "value", both);
+  descry_window_init_actions (self);
+}
+
+GtkWidget *
+descry_window_new (GtkApplication *application,
+                   DescryEngine   *engine,
+                   GSettings      *settings)
+{
+  DescryWindow *self = g_object_new (DESCRY_TYPE_WINDOW, "application", application, NULL);
+
+  if (engine != NULL)
+    {
+      self->engine = g_object_ref (engine);
+      g_signal_connect_object (engine, "stage", G_CALLBACK (stage_cb), self, 0);
+      g_signal_connect_object (engine, "scene", G_CALLBACK (scene_cb), self, 0);
+      g_signal_connect_object (engine, "text", G_CALLBACK (text_cb), self, 0);
+      g_signal_connect_object (engine, "changed", G_CALLBACK (status_cb), self, G_CONNECT_SWAPPED);
+    }
+  if (settings != NULL)
+    {
+      self->settings = g_object_ref (settings);
+      g_settings_bind (settings, "show-boxes", self->canvas, "show-boxes", G_SETTINGS_BIND_DEFAULT);
+      g_settings_bind (settings, "show-masks", self->canvas, "show-masks", G_SETTINGS_BIND_DEFAULT);
+      g_settings_bind (settings, "show-names", self->canvas, "show-names", G_SETTINGS_BIND_DEFAULT);
+      g_settings_bind (settings, "show-scores", self->canvas, "show-scores", G_SETTINGS_BIND_DEFAULT);
+      g_settings_bind (settings, "mask-opacity", self->canvas, "opacity", G_SETTINGS_BIND_DEFAULT);
+      g_settings_bind (settings, "threshold", self->canvas, "threshold", G_SETTINGS_BIND_DEFAULT);
+      /* The first window's size is what the next start has; further windows only read. */
+      g_settings_bind (settings, "window-width", self, "default-width", G_SETTINGS_BIND_DEFAULT);
+      g_settings_bind (settings, "window-height", self, "default-height", G_SETTINGS_BIND_DEFAULT);
+      g_settings_bind (settings, "window-maximized", self, "maximized", G_SETTINGS_BIND_DEFAULT);
+      g_action_group_change_action_state (G_ACTION_GROUP (self), "sidebar", g_settings_get_value (settings, "sidebar"));
+    }
+  else
+    gtk_window_set_default_size (GTK_WINDOW (self), 1200, 760);
+  status_cb (self);
+
+  return GTK_WIDGET (self);
+}
+
+gboolean
+descry_window_has_picture (DescryWindow *self)
+{
+  return self->image != NULL || self->loading != NULL;
+}
+
+DescryCanvas *
+descry_window_get_canvas (DescryWindow *self)
+{
+  return self->canvas;
+}
+
+DescryChat *
+descry_window_get_chat (DescryWindow *self)
+{
+  return self->chat;
+}
+
+const char *
+descry_window_get_page (DescryWindow *self)
+{
+  return gtk_stack_get_visible_child_name (self->pages);
+}
+
+gboolean
+descry_window_is_idle (DescryWindow *self)
+{
+  return self->loading == NULL && self->analysis == NULL && self->segmenting == NULL && self->answering == NULL;
+}
+
+const char *
+descry_window_get_message (DescryWindow *self)
+{
+  return gtk_info_bar_get_revealed (self->bar) ? gtk_label_get_label (self->bar_label) : NULL;
+}
