@@ -253,6 +253,85 @@ conv_tiles (__global float *y, const uint y_at, const uint y_pitch,
     }
 }
 
+/* One row of output pixels, 16 channels: four pixels at a time share each weight. `k` and `stride` are constants
+ * after inlining. */
+inline void
+depthwise_row (const uint k, const uint stride, __global float *y, const uint y_pitch, __global const float *x, const uint x_pitch,
+               __global const float *weights, const uint c_padded, const float16 start, __global const float *residual, const uint residual_pitch,
+               const uint h, const uint w, const uint ow, const uint dilation, const int iy0, const int pad_left, const uint act, const int count)
+{
+  uint ox, ky, kx, p;
+
+  for (ox = 0; ox < ow; ox += 4)
+    {
+      const int ix0 = (int) (ox * stride) - pad_left;
+      /* Where every tap of the four is inside, nothing is asked; at the ends of the row each pixel is. */
+      const bool inside = ix0 >= 0 && ox + 4 <= ow && ix0 + (int) (3 * stride + (k - 1) * dilation) < (int) w;
+      float16 sum[4] = { start, start, start, start };
+
+      for (ky = 0; ky < k; ky++)
+        {
+          const int iy = iy0 + (int) (ky * dilation);
+          __global const float *line = x + (long) (iy * (int) w + ix0) * x_pitch;
+
+          if ((uint) iy >= h)
+            continue;
+          if (inside)
+            {
+              _Pragma ("unroll") for (kx = 0; kx < k; kx++)
+                {
+                  const float16 tap = vload16 (0, weights + (ky * k + kx) * c_padded);
+
+                  _Pragma ("unroll") for (p = 0; p < 4; p++)
+                    sum[p] = fma (vload16 (0, line + (p * stride + kx * dilation) * x_pitch), tap, sum[p]);
+                }
+            }
+          else
+            {
+              for (kx = 0; kx < k; kx++)
+                {
+                  const float16 tap = vload16 (0, weights + (ky * k + kx) * c_padded);
+
+                  _Pragma ("unroll") for (p = 0; p < 4; p++)
+                    if ((uint) (ix0 + (int) (p * stride + kx * dilation)) < w)
+                      sum[p] = fma (vload16 (0, line + (p * stride + kx * dilation) * x_pitch), tap, sum[p]);
+                }
+            }
+        }
+      _Pragma ("unroll") for (p = 0; p < 4; p++)
+        if (ox + p < ow)
+          conv_store16 (y + (ulong) (ox + p) * y_pitch, residual ? residual + (ulong) (ox + p) * residual_pitch : 0, sum[p], act, count);
+    }
+}
+
+/* The last channels where they do not fill 16 lanes, one by one. */
+inline void
+depthwise_rest (const uint k, const uint stride, __global float *y, const uint y_pitch, __global const float *x, const uint x_pitch,
+                __global const float *weights, const uint c_padded, __global const float *bias, __global const float *residual, const uint residual_pitch,
+                const uint h, const uint w, const uint ow, const uint dilation, const int iy0, const int pad_left, const uint act, const int count)
+{
+  uint ox, ky, kx;
+  int i;
+
+  for (ox = 0; ox < ow; ox++)
+    for (i = 0; i < count; i++)
+      {
+        const int ix0 = (int) (ox * stride) - pad_left;
+        float sum = bias[i];
+
+        for (ky = 0; ky < k; ky++)
+          for (kx = 0; kx < k; kx++)
+            {
+              const int iy = iy0 + (int) (ky * dilation), ix = ix0 + (int) (kx * dilation);
+
+              if ((uint) iy < h && (uint) ix < w)
+                sum = fma (x[(ulong) (iy * (int) w + ix) * x_pitch + i], weights[(ky * k + kx) * c_padded + i], sum);
+            }
+        sum = descry_activate (sum, act);
+        y[(ulong) ox * y_pitch + i] = residual ? sum + residual[(ulong) ox * residual_pitch + i] : sum;
+      }
+}
+
 __kernel __attribute__ ((reqd_work_group_size (1, 1, 1))) void
 conv_depthwise (__global float *y, const uint y_at, const uint y_pitch,
                 __global const float *x, const uint x_at, const uint x_pitch,
@@ -263,53 +342,31 @@ conv_depthwise (__global float *y, const uint y_at, const uint y_pitch,
                 const uint k, const uint stride, const uint dilation, const int pad_top, const int pad_left,
                 const uint act)
 {
-  const uint row = get_global_id (0), image = row / oh;
+  const uint row = get_global_id (0), image = row / oh, c_padded = (c + 15) & ~15u;
   const int iy0 = (int) ((row - image * oh) * stride) - pad_top;
-  __global const float *picture = x + x_at + (ulong) image * h * w * x_pitch;
-  uint ox, ky, kx, at;
+  uint at;
 
   if (row >= rows)
     return;
 
   for (at = 0; at < c; at += 16)
     {
-      const int count = min (16, (int) (c - at));
+      /* A last group that is not full starts earlier and does some channels twice, unless that would add the
+       * residual twice where it is the output itself. */
+      const uint from = at + 16 > c && c >= 16 && !has_residual ? c - 16 : at;
+      const int count = min (16, (int) (c - from));
+      __global const float *picture = x + x_at + (ulong) image * h * w * x_pitch + from, *taps = weights + weights_at + from;
+      __global const float *other = has_residual ? residual + residual_at + (ulong) row * ow * residual_pitch + from : 0, *start = bias + bias_at + from;
+      __global float *to = y + y_at + (ulong) row * ow * y_pitch + from;
 
-      for (ox = 0; ox < ow; ox++)
-        {
-          const ulong pixel = (ulong) row * ow + ox;
-          const int ix0 = (int) (ox * stride) - pad_left;
-          float16 sum = vload16 (0, bias + bias_at + at);
-
-          for (ky = 0; ky < k; ky++)
-            {
-              const int iy = iy0 + (int) (ky * dilation);
-
-              if ((uint) iy >= h)
-                continue;
-              for (kx = 0; kx < k; kx++)
-                {
-                  const int ix = ix0 + (int) (kx * dilation);
-                  __global const float *from = picture + (ulong) (iy * (int) w + ix) * x_pitch + at;
-                  const float16 tap = vload16 (0, weights + weights_at + (ky * k + kx) * ((c + 15) & ~15u) + at);
-
-                  if ((uint) ix >= w)
-                    continue;
-                  if (count == 16)
-                    sum = fma (vload16 (0, from), tap, sum);
-                  else
-                    {
-                      float v[16] = { 0.0f };
-                      int i;
-
-                      for (i = 0; i < count; i++)
-                        v[i] = from[i];
-                      sum = fma (vload16 (0, v), tap, sum);
-                    }
-                }
-            }
-          conv_store16 (y + y_at + pixel * y_pitch + at, has_residual ? residual + residual_at + pixel * residual_pitch + at : 0, sum, act, count);
-        }
+      if (count < 16)
+        depthwise_rest (k, stride, to, y_pitch, picture, x_pitch, taps, c_padded, start, other, residual_pitch, h, w, ow, dilation, iy0, pad_left, act, count);
+      else if (k == 3 && stride == 1)
+        depthwise_row (3, 1, to, y_pitch, picture, x_pitch, taps, c_padded, vload16 (0, start), other, residual_pitch, h, w, ow, dilation, iy0, pad_left, act, 16);
+      else if (k == 5 && stride == 1)
+        depthwise_row (5, 1, to, y_pitch, picture, x_pitch, taps, c_padded, vload16 (0, start), other, residual_pitch, h, w, ow, dilation, iy0, pad_left, act, 16);
+      else
+        depthwise_row (k, stride, to, y_pitch, picture, x_pitch, taps, c_padded, vload16 (0, start), other, residual_pitch, h, w, ow, dilation, iy0, pad_left, act, 16);
     }
 }
 
