@@ -100,11 +100,11 @@ attend_few (DescryRun             *run,
 {
   guint rows = descry_tensor_rows (q), keys = descry_tensor_rows (k), wide = (p->head_dim + 31) / 32 * 32;
   guint units = descry_device_info (descry_run_device (run))->compute_units;
-  /* A few items a core. */
+  /* A few items a core; never more spans than that, so that a growing cache needs no new buffer. */
   guint wanted = MAX (1, 4 * units / (p->kv_heads * rows));
   guint span = MAX (LEAST_SPAN, (keys + wanted - 1) / wanted);
   guint spans = (keys + span - 1) / span;
-  DescryTensor parts = descry_run_tensor2 (run, rows * p->heads, spans * (wide + 16));
+  DescryTensor parts = descry_run_tensor2 (run, rows * p->heads, wanted * (wide + 16));
   DescryArg args[24] = { DESCRY_T (q), DESCRY_U (q.pitch), DESCRY_T (k), DESCRY_U (k.pitch), DESCRY_T (v), DESCRY_U (v.pitch), DESCRY_B (parts.buffer) };
   guint i;
 
@@ -187,6 +187,40 @@ op_rope (DescryRun     *run,
   descry_run_launch (run, descry_run_kernel (run, "rope", NULL), 2, (gsize[]) { cpu ? 1 : 64, descry_tensor_rows (x) }, (gsize[]) { cpu ? 1 : 64, 1 },
                      (DescryArg[]) { DESCRY_T (x), DESCRY_U (x.pitch), DESCRY_T (freqs), DESCRY_U (descry_tensor_rows (x)), DESCRY_U (heads), DESCRY_U (head_dim),
                                      DESCRY_U (rope_dim / 2), DESCRY_U (first), DESCRY_U (kind == DESCRY_ROPE_HALVES) }, 9);
+}
+
+void
+op_rotate (DescryRun            *run,
+           DescryTensor          qkv,
+           DescryTensor          k_cache,
+           DescryTensor          v_cache,
+           guint                 first,
+           const DescryRotation *p)
+{
+  gsize lanes = descry_device_family (descry_run_device (run)) == DESCRY_FAMILY_CPU ? 1 : 64;
+  guint rows = descry_tensor_rows (qkv), all = p->heads + 2 * p->kv_heads, width = p->kv_heads * p->head_dim;
+  gboolean norm = p->q_norm.buffer != NULL;
+  DescryTensor table = p->rope_dim > 0 ? p->table : qkv;
+
+  if (!descry_run_ok (run))
+    return;
+  if (descry_tensor_cols (qkv) != all * p->head_dim || k_cache.type != v_cache.type || (k_cache.type != DESCRY_F32 && k_cache.type != DESCRY_F16)
+      || descry_tensor_cols (k_cache) != width || descry_tensor_cols (v_cache) != width
+      || first + rows > descry_tensor_rows (k_cache) || first + rows > descry_tensor_rows (v_cache)
+      || p->rope_dim > p->head_dim || p->rope_dim % 2 != 0
+      || (p->rope_dim > 0 && (descry_tensor_cols (table) != p->rope_dim || first + rows > descry_tensor_rows (table)))
+      || (norm && (descry_tensor_count (p->q_norm) != p->head_dim || descry_tensor_count (p->k_norm) != p->head_dim)))
+    {
+      descry_run_fail (run, DESCRY_ERROR_SHAPE, "rotate: rows %u to %u of %u columns for %u and %u heads of %u into caches of %u×%u", first, first + rows,
+                       descry_tensor_cols (qkv), p->heads, p->kv_heads, p->head_dim, descry_tensor_rows (k_cache), descry_tensor_cols (k_cache));
+      return;
+    }
+
+  descry_run_launch (run, descry_run_kernel (run, k_cache.type == DESCRY_F32 ? "rotate_f32" : "rotate_f16", NULL), 2, (gsize[]) { all, rows }, (gsize[]) { lanes, 1 },
+                     (DescryArg[]) { DESCRY_T (qkv), DESCRY_U (qkv.pitch), DESCRY_T (table), DESCRY_T (norm ? p->q_norm : qkv), DESCRY_T (norm ? p->k_norm : qkv),
+                                     DESCRY_T (k_cache), DESCRY_U (k_cache.pitch), DESCRY_T (v_cache), DESCRY_U (v_cache.pitch),
+                                     DESCRY_U (rows), DESCRY_U (p->heads), DESCRY_U (p->kv_heads), DESCRY_U (p->head_dim), DESCRY_U (p->rope_dim / 2), DESCRY_U (first),
+                                     DESCRY_U ((p->kind == DESCRY_ROPE_HALVES ? 1 : 0) | (norm ? 2 : 0)), DESCRY_FL (p->eps) }, 17);
 }
 
 void

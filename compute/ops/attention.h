@@ -30,6 +30,23 @@ typedef enum { DESCRY_ROPE_PAIRS /* (2i, 2i+1): GGUF llama */, DESCRY_ROPE_HALVE
  * angle per position of each pair. Dimensions from rope_dim on stay. */
 void op_rope (DescryRun *run, DescryTensor x, guint heads, guint head_dim, guint rope_dim, DescryTensor freqs, guint first, DescryRopeKind kind);
 
+/* What lies between a decoder layer's QKV product and its attention, in one launch. */
+typedef struct
+{
+  guint          heads;
+  guint          kv_heads;
+  guint          head_dim;
+  guint          rope_dim; /* 0: no rotation */
+  DescryRopeKind kind;
+  DescryTensor   table; /* f32 [positions, rope_dim]: cosines of all pairs, then their sines */
+  DescryTensor   q_norm, k_norm; /* f32 [head_dim]: RMS norm of each head before the rotation, or buffer NULL */
+  float          eps;
+} DescryRotation;
+
+/* @qkv f32 [rows, (heads + 2 kv_heads) * head_dim], row r at position first + r: q is rotated in place, k goes rotated
+ * into rows first... of @k_cache, v into those of @v_cache (f32 or f16 [positions, kv_heads * head_dim]). */
+void op_rotate (DescryRun *run, DescryTensor qkv, DescryTensor k_cache, DescryTensor v_cache, guint first, const DescryRotation *p);
+
 /* cache[first + r] = x[r], converted to the cache's type. */
 void op_cache_write (DescryRun *run, DescryTensor cache, DescryTensor x, guint first);
 
