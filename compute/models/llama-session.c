@@ -59,7 +59,7 @@ descry_llama_session_new (DescryLlama *model,
                           guint        context,
                           GError     **error)
 {
-  g_autoptr (DescryLlamaSession) session = g_new0 (DescryLlamaSession, 1);
+  g_autoptr (DescryLlamaSession) session = NULL;
   guint shape[2];
   guint i;
 
@@ -69,6 +69,7 @@ descry_llama_session_new (DescryLlama *model,
       return NULL;
     }
 
+  session = g_new0 (DescryLlamaSession, 1);
   session->model = model;
   session->context = context;
   session->ids = g_array_new (FALSE, FALSE, sizeof (gint32));
@@ -448,6 +449,25 @@ descry_llama_next (DescryLlamaSession *session,
   return advance (session, run, &token, 1, NULL, NULL, error) ? token : -1;
 }
 
+/* Exchanges the caches for exact ones: f32, of the @n positions that are needed. */
+static gboolean
+take_exact_caches (DescryLlamaSession *session,
+                   guint               n,
+                   DescryTensor       *keys,
+                   DescryTensor       *values,
+                   GError            **error)
+{
+  DescryLlama *model = session->model;
+  guint shape[] = { n, model->kv_heads * model->head_dim }, i;
+
+  for (i = 0; i < model->n_layers; i++)
+    if (!descry_tensor_alloc (model->device, &keys[i], DESCRY_F32, 2, shape, error)
+        || !descry_tensor_alloc (model->device, &values[i], DESCRY_F32, 2, shape, error))
+      return FALSE;
+
+  return TRUE;
+}
+
 gboolean
 descry_llama_logits (DescryLlamaSession *session,
                      const gint32       *ids,
@@ -456,27 +476,44 @@ descry_llama_logits (DescryLlamaSession *session,
                      float              *logits,
                      GError            **error)
 {
-  g_autoptr (DescryRun) run = NULL;
+  DescryLlama *model = session->model;
+  g_autofree DescryTensor *keys = g_new0 (DescryTensor, model->n_layers), *values = g_new0 (DescryTensor, model->n_layers);
+  DescryTensor *kept_keys = session->keys, *kept_values = session->values;
+  DescryRun *run;
+  gboolean ok;
   guint at, i;
 
   if (!check_ids (session, ids, n, soft, error))
     return FALSE;
 
   descry_llama_session_clear (session);
-  run = descry_run_new (session->model->device, NULL);
-  for (at = 0; at < n;)
+  run = descry_run_new (model->device, NULL);
+  ok = take_exact_caches (session, n, keys, values, error);
+  session->keys = keys;
+  session->values = values;
+  for (at = 0; at < n && ok;)
     {
       guint m = MIN (LOGITS_CHUNK, n - at);
 
-      if (!advance (session, run, ids + at, m, soft, logits + (gsize) at * session->model->vocabulary, error))
-        return FALSE;
+      ok = advance (session, run, ids + at, m, soft, logits + (gsize) at * model->vocabulary, error);
       for (i = at; i < at + m; i++)
         if (ids[i] < 0)
-          soft += session->model->width;
+          soft += model->width;
       at += m;
     }
+  ok = ok && descry_run_finish (run, error);
 
-  return descry_run_finish (run, error);
+  session->keys = kept_keys;
+  session->values = kept_values;
+  descry_llama_session_clear (session);
+  for (i = 0; i < model->n_layers; i++)
+    {
+      descry_tensor_free (model->device, &keys[i]);
+      descry_tensor_free (model->device, &values[i]);
+    }
+  descry_run_free (run);
+
+  return ok;
 }
 
 gboolean

@@ -48,7 +48,8 @@ gboolean descry_llama_prompt (DescryLlamaSession *session, const gint32 *ids, gu
  * after it. -1 on error. */
 gint32   descry_llama_next (DescryLlamaSession *session, float temperature, guint64 *seed, GCancellable *cancellable, GError **error);
 
-/* All logits of a prompt, f32 [n, vocabulary], for parity checks; starts from an empty cache. */
+/* All logits of a prompt, f32 [n, vocabulary], for parity checks: with keys and values in f32, where a conversation
+ * keeps them in f16. Leaves an empty cache. */
 gboolean descry_llama_logits (DescryLlamaSession *session, const gint32 *ids, guint n, const float *soft, float *logits, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DescryLlama, descry_llama_free)
