@@ -1,0 +1,137 @@
+/* optimiser.c - AdamW over all trained numbers, with clipping, a schedule, and checkpoints
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#define G_LOG_DOMAIN "descry-train"
+
+#include "config.h"
+
+#include "compute/train/optimiser.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "compute/files/gguf.h"
+#include "compute/memory.h"
+
+#define PIECES 64 /* of the sum of squares */
+
+float
+descry_schedule_rate (const DescrySchedule *schedule,
+                      guint                 step)
+{
+  double progress;
+
+  if (step <= schedule->warm_up)
+    return schedule->rate * (float) step / (float) schedule->warm_up;
+
+  progress = (double) (step - schedule->warm_up) / MAX (schedule->steps - schedule->warm_up, 1);
+  return (float) (schedule->rate * 0.5 * (1.0 + cos (G_PI * MIN (progress, 1.0))));
+}
+
+gboolean
+descry_optimiser_step (DescryParameters     *parameters,
+                       const DescrySchedule *schedule,
+                       guint                 step,
+                       double               *norm,
+                       GError              **error)
+{
+  g_autoptr (DescryRun) run = descry_run_new (parameters->device, NULL);
+  DescryTensor parts = descry_run_tensor2 (run, 1, PIECES);
+  float squares[PIECES] = { 0 };
+  double sum = 0.0;
+  float scale;
+  guint i;
+
+  op_squares (run, parts, parameters->gradients);
+  descry_run_read (run, parts, squares, PIECES);
+  if (!descry_run_finish (run, error))
+    return FALSE;
+  for (i = 0; i < PIECES; i++)
+    sum += squares[i];
+  *norm = sqrt (sum);
+  if (!isfinite (*norm))
+    {
+      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_FAILED, "The gradient of step %u is not finite", step);
+      return FALSE;
+    }
+
+  scale = schedule->clip > 0.0f && *norm > schedule->clip ? schedule->clip / (float) (*norm + 1e-6) : 1.0f; /* torch's clip_grad_norm_ */
+  op_adamw (run, parameters->values, parameters->gradients, parameters->m, parameters->v, descry_schedule_rate (schedule, step),
+            schedule->beta1, schedule->beta2, schedule->eps, schedule->decay, scale, step);
+  return descry_run_finish (run, error);
+}
+
+gboolean
+descry_checkpoint_save (DescryParameters *parameters,
+                        guint             step,
+                        const char       *what,
+                        const char       *path,
+                        GError          **error)
+{
+  const struct { const char *name; DescryTensor tensor; } kept[] = { { "values", parameters->values }, { "m", parameters->m }, { "v", parameters->v } };
+  g_autoptr (DescryGgufWriter) writer = descry_gguf_writer_new ();
+  g_autoptr (DescryRun) run = descry_run_new (parameters->device, NULL);
+  guint i;
+
+  descry_gguf_writer_set_string (writer, "general.architecture", "descry-checkpoint");
+  descry_gguf_writer_set_string (writer, "checkpoint.of", what);
+  descry_gguf_writer_set_uint (writer, "checkpoint.step", step);
+  for (i = 0; i < G_N_ELEMENTS (kept); i++)
+    {
+      float *values = descry_try_alloc (parameters->n, sizeof (float));
+
+      if (values == NULL)
+        {
+          g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "%s: no memory for %u numbers", path, parameters->n);
+          return FALSE;
+        }
+      descry_run_read (run, kept[i].tensor, values, parameters->n);
+      descry_gguf_writer_add (writer, kept[i].name, DESCRY_GGML_F32, 1, (const guint64[]) { parameters->n }, values, (gsize) parameters->n * sizeof (float));
+    }
+  if (!descry_run_finish (run, error))
+    return FALSE;
+
+  return descry_gguf_writer_write (writer, path, error);
+}
+
+gboolean
+descry_checkpoint_load (DescryParameters *parameters,
+                        guint            *step,
+                        const char       *what,
+                        const char       *path,
+                        GError          **error)
+{
+  const struct { const char *name; DescryTensor tensor; } kept[] = { { "values", parameters->values }, { "m", parameters->m }, { "v", parameters->v } };
+  g_autoptr (DescryGguf) gguf = descry_gguf_open (path, error);
+  g_autoptr (DescryRun) run = descry_run_new (parameters->device, NULL);
+  const guint64 dims[] = { parameters->n };
+  const char *of;
+  guint64 number;
+  guint i;
+
+  if (gguf == NULL)
+    return FALSE;
+  of = descry_gguf_get_string (gguf, "checkpoint.of", error);
+  if (of == NULL || !descry_gguf_get_uint (gguf, "checkpoint.step", 0, G_MAXINT32, &number, error))
+    return FALSE;
+  if (strcmp (of, what) != 0)
+    {
+      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "%s: a checkpoint of “%s”, expected one of “%s”", path, of, what);
+      return FALSE;
+    }
+  for (i = 0; i < G_N_ELEMENTS (kept); i++)
+    {
+      const DescryGgufTensor *tensor = descry_gguf_want (gguf, kept[i].name, 1, dims, error);
+      float *values = tensor != NULL ? descry_gguf_read_f32 (gguf, tensor, error) : NULL;
+
+      if (values == NULL)
+        return FALSE;
+      descry_run_write (run, kept[i].tensor, values, parameters->n);
+      descry_free (values);
+    }
+  *step = (guint) number;
+
+  return descry_run_finish (run, error);
+}
