@@ -211,7 +211,7 @@ for name, (vocabulary, number, template) in templates.items():
             try:
                 found = render(open(other).read(), conversation)
                 print(name, "as published" if found == text else f"DIFFERS FROM PUBLISHED\n{found!r}\n{text!r}")
-            except jinja2.exceptions.UndefinedError as problem:
+            except jinja2.exceptions.TemplateError as problem:
                 print(name, "published template refuses:", problem)
         before = render(template, conversation[:-1] + [("user", MARK)]).split(MARK)[0]
         if vocabulary == "spm" and before.endswith(" "):

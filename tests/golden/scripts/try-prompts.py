@@ -3,7 +3,7 @@
 #
 #   test-answers --parts tuning.jsonl | try-prompts.py MODEL.gguf tests/flow/answers/tuning.jsonl [VARIANT…]
 #
-# Greedy, llama.cpp, at most 48 tokens. The prompt's parts come from our own code; a variant only arranges them.
+# Greedy, llama.cpp, at most 32 tokens. The prompt's parts come from our own code; a variant only arranges them.
 #
 # SPDX-License-Identifier: GPL-3.0-or-later
 import json, re, sys
@@ -13,16 +13,27 @@ model_path, pairs_path = sys.argv[1:3]
 wanted = sys.argv[3:]
 pairs = [json.loads(line) for line in open(pairs_path)]
 parts = [json.loads(line) for line in sys.stdin]
-model = llama_cpp.Llama(model_path, n_ctx=2048, n_threads=2, verbose=False)
+model = llama_cpp.Llama(model_path, n_ctx=2048, n_threads=1, n_threads_batch=1, verbose=False)
 
 SHORT = "You answer questions about a photo in one short sentence, from the facts you are told."
-WORKED = [  # list, fact, question, answer: things that no stored photo shows
-    ("The photo shows two lamps (on the left, on the right); one cat (in the center).", "There are two lamps: on the left and on the right.", "How many lamps are there?", "There are two lamps."),
-    ("The photo shows two lamps (on the left, on the right); one cat (in the center).", "No, there is no bus in the photo.", "Is there a bus?", "No, there is no bus in the photo."),
-    ("The photo shows one kite (at the top); one boat (at the bottom).", "Yes, there is one kite at the top.", "Is there a kite in the photo?", "Yes, there is one kite at the top."),
-    ("The photo shows one kite (at the top); one boat (at the bottom).", "The boat is at the bottom.", "Where is the boat?", "The boat is at the bottom."),
-    ("The photo shows one clock (at the top right).", "This is a clock at the top right.", "What is this?", "This is a clock at the top right."),
-]
+TWO_LAMPS = "The photo shows two lamps (on the left, on the right); one cat (in the center)."
+KITE = "The photo shows one kite (at the top); three boats (at the bottom left, at the bottom, at the bottom right)."
+CLOCK = "The photo shows one clock (at the top right)."
+TURNS = {  # list, fact, question, answer: things that no stored photo shows
+    "two": (TWO_LAMPS, "There are two lamps: on the left and on the right.", "How many lamps are there?", "There are two lamps: on the left and on the right."),
+    "three": (KITE, "There are three boats: at the bottom left, at the bottom and at the bottom right.", "How many boats can you see?", "There are three boats."),
+    "one": (CLOCK, "There is one clock at the top right.", "How many clocks are there?", "There is one clock."),
+    "no": (TWO_LAMPS, "No, there is no bus in the photo.", "Is there a bus?", "No, there is no bus in the photo."),
+    "yes": (KITE, "Yes, there is one kite at the top.", "Is there a kite in the photo?", "Yes, there is one kite at the top."),
+    "where": (KITE, "The kite is at the top.", "Where is the kite?", "The kite is at the top."),
+    "this": (CLOCK, "This is a clock at the top right.", "What is this?", "This is a clock."),
+    "list": (TWO_LAMPS, "", "What is in the photo?", "The photo shows two lamps and one cat."),
+}
+WORKED = {
+    "0 turns": [], "no yes two": ["no", "yes", "two"], "no yes one": ["no", "yes", "one"], "three no yes": ["three", "no", "yes"], "no three yes one": ["no", "three", "yes", "one"],
+    "two no one yes": ["two", "no", "one", "yes"], "no three this yes one": ["no", "three", "this", "yes", "one"], "all": list(TURNS), "no three list yes one where": ["no", "three", "list", "yes", "one", "where"],
+    "no yes": ["no", "yes"], "no three yes": ["no", "three", "yes"],
+}
 
 
 def fact_of(part):
@@ -42,16 +53,18 @@ def user(form, photo, fact, question):
         return f"Facts: {fact or photo}\nQuestion: {question}\nAnswer:"
     if form == "labels both":
         return f"Photo: {photo}\nFact: {fact or photo}\nQuestion: {question}"
+    if form == "question between":
+        return f"{photo}\n{question}\n{fact or photo}"
     if form == "told":
         return f"{fact or photo}\n\nAnswer this question in one sentence with what you were just told: {question}"
     raise ValueError(form)
 
 
 variants = {}
-for form in ("list", "list fact", "fact", "question fact", "labels", "labels both", "told"):
+for form in ("list", "list fact", "fact", "question fact", "labels", "labels both", "question between", "told"):
     for system in (None, "short"):
-        for worked in (0, 3, 5):
-            variants[f"{form}, {'system' if system else 'no system'}, {worked} turns"] = (form, SHORT if system else None, worked)
+        for worked in WORKED:
+            variants[f"{form}, {'system' if system else 'no system'}, {worked}"] = (form, SHORT if system else None, WORKED[worked])
 
 
 def render(messages):
@@ -65,17 +78,16 @@ def right(pair, answer):
 
 
 for name, (form, system, worked) in variants.items():
-    if wanted and not any(w == name for w in wanted):
+    if wanted and not any(name == w or (w.endswith('*') and name.startswith(w[:-1])) for w in wanted):
         continue
     score, kinds, answers = 0, {}, []
     for pair, part in zip(pairs, parts):
         messages = [("system", system)] if system else []
-        for photo, fact, question, answer in WORKED[:worked] if worked == 5 else [WORKED[i] for i in (2, 1, 0)][:worked]:
+        for photo, fact, question, answer in (TURNS[turn] for turn in worked):
             messages += [("user", user(form, photo, fact, question)), ("assistant", answer)]
         messages.append(("user", user(form, part["list"], fact_of(part), part["question"])))
-        model.reset()
         ids = model.tokenize(render(messages).encode(), add_bos=False, special=True)
-        out = model.create_completion(ids, max_tokens=48, temperature=0, stop=["<|im_end|>"])
+        out = model.create_completion(ids, max_tokens=32, temperature=0, stop=["<|im_end|>"])
         answer = out["choices"][0]["text"]
         good = right(pair, answer)
         score += good
