@@ -24,6 +24,7 @@ typedef struct
   DescryTurn     *turn;
   GArray         *ids; /* gint32; -1: a soft token */
   DescrySoftTokens *soft;
+  guint           n_examples; /* worked turns before the conversation */
   guint           room; /* tokens left for the answer */
 } Question;
 
@@ -62,10 +63,17 @@ encode (Question *question,
   DescryBundle *bundle = descry_pipeline_bundle (question->pipeline);
   g_autoptr (GArray) messages = g_array_new (FALSE, FALSE, sizeof (DescryMessage));
   const char *system = descry_prompt_system (question->job->scene != NULL ? bundle->scene_text : DESCRY_SCENE_TEXT_OFF);
-  guint i;
+  const DescryExample *examples;
+  guint n_examples, i;
 
+  examples = descry_prompt_examples (bundle->scene_text, &n_examples);
   if (system != NULL && *system != '\0')
     add_message (messages, DESCRY_ROLE_SYSTEM, system);
+  for (i = 0; i < MIN (n_examples, question->n_examples); i++)
+    {
+      add_message (messages, DESCRY_ROLE_USER, examples[i].prompt);
+      add_message (messages, DESCRY_ROLE_ASSISTANT, examples[i].answer);
+    }
   for (i = first; i < question->job->history->len; i++)
     {
       const DescryTurn *turn = g_ptr_array_index (question->job->history, i);
@@ -82,7 +90,7 @@ encode (Question *question,
                       question->ids, soft_place);
 }
 
-/* The oldest turns are left out until the answer has room. */
+/* The oldest turns are left out until the answer has room, then the worked ones. */
 static gboolean
 fill_ids (Question *question,
           GError  **error)
@@ -90,11 +98,19 @@ fill_ids (Question *question,
   guint wanted = question->job->options.max_tokens > 0 ? question->job->options.max_tokens : MAX_TOKENS;
   guint n_soft = question->soft != NULL ? question->soft->n : 0, soft_place = 0, first, i;
 
+  /* A question without a picture needs no worked turns about one. */
+  question->n_examples = question->job->scene != NULL ? G_MAXUINT : 0;
   for (first = 0;; first++)
     {
       encode (question, first, &soft_place);
-      if (question->ids->len + n_soft + wanted <= question->language->context || first >= question->job->history->len)
+      if (question->ids->len + n_soft + wanted <= question->language->context)
         break;
+      if (first < question->job->history->len)
+        continue;
+      /* No turn is left that could go: the worked ones are last. */
+      if (question->n_examples == 0)
+        break;
+      question->n_examples = 0;
     }
   if (question->ids->len + n_soft + 1 > question->language->context)
     {

@@ -29,6 +29,11 @@ char *descry_prompt_write (DescryScene *scene, DescrySceneText kind, float thres
 /* The system message for pictures. */
 const char *descry_prompt_system (DescrySceneText kind);
 
+/* Worked turns for small models: what a question looks like and how it is answered. They go between the
+ * system message and the conversation; @n may be 0. They name things, not objects of any scene. */
+typedef struct { const char *prompt; const char *answer; } DescryExample;
+const DescryExample *descry_prompt_examples (DescrySceneText kind, guint *n);
+
 /* What a template without a model would answer; the yardstick of `bench --answers`. (transfer full) */
 char *descry_prompt_template_answer (DescryScene *scene, float threshold, const char *question, const guint *chips, guint n_chips);
 

@@ -168,7 +168,23 @@ print_parts (const char *name)
 {
   g_autoptr (GPtrArray) pairs = read_pairs (name);
   g_autoptr (GHashTable) scenes = read_scenes ();
-  guint i;
+  const DescryExample *examples;
+  guint n_examples, i;
+
+  /* The messages before the question, the same for all. */
+  examples = descry_prompt_examples (DESCRY_SCENE_TEXT_SHORT, &n_examples);
+  {
+    json_t *turns = json_array ();
+    char *line;
+
+    for (i = 0; i < n_examples; i++)
+      json_array_append_new (turns, json_pack ("[s, s]", examples[i].prompt, examples[i].answer));
+    turns = json_pack ("{s:s, s:o}", "system", descry_prompt_system (DESCRY_SCENE_TEXT_SHORT), "turns", turns);
+    line = json_dumps (turns, JSON_COMPACT);
+    puts (line);
+    free (line);
+    json_decref (turns);
+  }
 
   for (i = 0; i < pairs->len; i++)
     {

@@ -126,12 +126,39 @@ test_evidence (void)
   g_assert_nonnull (strstr (text, "lamp"));
 
   {
+    g_autofree char *yes = descry_prompt_write (scene, DESCRY_SCENE_TEXT_SHORT, 0.5f, "Is there a lamp?", NULL, 0, NULL);
+    g_autofree char *list = descry_prompt_write (scene, DESCRY_SCENE_TEXT_SHORT, 0.5f, "What do you see?", NULL, 0, NULL);
     g_autofree char *off = descry_prompt_write (scene, DESCRY_SCENE_TEXT_OFF, 0.5f, "Why?", NULL, 0, NULL);
     g_autofree char *no_scene = descry_prompt_write (NULL, DESCRY_SCENE_TEXT_SHORT, 0.5f, "Why?", NULL, 0, NULL);
 
+    /* What the question names stands last. */
+    g_assert_true (g_str_has_prefix (yes, "The photo shows two cups (on the left, at the top right); one lamp (in the center);"));
+    g_assert_true (g_str_has_suffix (yes, ".\nIs there a lamp?\nYes, there is one lamp in the center."));
+    g_assert_true (g_str_has_prefix (list, "What do you see?\nThe photo shows two cups"));
     g_assert_cmpstr (off, ==, "Why?");
     g_assert_cmpstr (no_scene, ==, "Why?");
   }
+}
+
+/* The worked turns look exactly like what is written for a scene. */
+static void
+test_examples (void)
+{
+  g_autoptr (DescryScene) scene = descry_scene_new (100, 100);
+  g_autofree char *text = NULL;
+  const DescryExample *examples;
+  guint n;
+
+  scene_add (scene, "kite", NULL, 50, 15);
+  scene_add (scene, "boat", NULL, 15, 85);
+  scene_add (scene, "boat", NULL, 50, 85);
+  scene_add (scene, "boat", NULL, 85, 85);
+  examples = descry_prompt_examples (DESCRY_SCENE_TEXT_SHORT, &n);
+  g_assert_cmpuint (n, ==, 4);
+  text = descry_prompt_write (scene, DESCRY_SCENE_TEXT_SHORT, 0.5f, "How many boats can you see?", NULL, 0, NULL);
+  g_assert_cmpstr (text, ==, examples[1].prompt);
+  descry_prompt_examples (DESCRY_SCENE_TEXT_PAPER, &n);
+  g_assert_cmpuint (n, ==, 0);
 }
 
 static void
@@ -157,6 +184,7 @@ main (int    argc,
   g_test_add_func ("/prompt/template", test_template);
   g_test_add_func ("/prompt/tags", test_tags);
   g_test_add_func ("/prompt/evidence", test_evidence);
+  g_test_add_func ("/prompt/examples", test_examples);
   g_test_add_func ("/prompt/paper", test_paper);
 
   return g_test_run ();

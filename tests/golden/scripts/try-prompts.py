@@ -12,7 +12,7 @@ import llama_cpp
 model_path, pairs_path = sys.argv[1:3]
 wanted = sys.argv[3:]
 pairs = [json.loads(line) for line in open(pairs_path)]
-parts = [json.loads(line) for line in sys.stdin]
+ours, *parts = [json.loads(line) for line in sys.stdin if line.startswith("{")]
 model = llama_cpp.Llama(model_path, n_ctx=2048, n_threads=1, n_threads_batch=1, verbose=False)
 
 SHORT = "You answer questions about a photo in one short sentence, from the facts you are told."
@@ -60,7 +60,7 @@ def user(form, photo, fact, question):
     raise ValueError(form)
 
 
-variants = {}
+variants = {"ours": ("ours", ours["system"], [])}  # exactly what `descry ask` sends
 for form in ("list", "list fact", "fact", "question fact", "labels", "labels both", "question between", "told"):
     for system in (None, "short"):
         for worked in WORKED:
@@ -83,9 +83,11 @@ for name, (form, system, worked) in variants.items():
     score, kinds, answers = 0, {}, []
     for pair, part in zip(pairs, parts):
         messages = [("system", system)] if system else []
+        for prompt, answer in ours["turns"] if form == "ours" else []:
+            messages += [("user", prompt), ("assistant", answer)]
         for photo, fact, question, answer in (TURNS[turn] for turn in worked):
             messages += [("user", user(form, photo, fact, question)), ("assistant", answer)]
-        messages.append(("user", user(form, part["list"], fact_of(part), part["question"])))
+        messages.append(("user", part["prompt"] if form == "ours" else user(form, part["list"], fact_of(part), part["question"])))
         ids = model.tokenize(render(messages).encode(), add_bos=False, special=True)
         out = model.create_completion(ids, max_tokens=32, temperature=0, stop=["<|im_end|>"])
         answer = out["choices"][0]["text"]
