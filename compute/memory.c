@@ -7,6 +7,7 @@
 
 #include "compute/memory.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,8 @@
 static gint fail_at; /* 0: never; else the call that fails */
 static gint calls;
 static gint live;
+static gsize live_bytes;
+static gsize peak_bytes;
 
 static gboolean
 must_fail (void)
@@ -23,6 +26,17 @@ must_fail (void)
   gint wanted = g_atomic_int_get (&fail_at);
 
   return wanted > 0 && call == wanted;
+}
+
+static void
+count_in (gpointer memory)
+{
+  gsize now = __atomic_add_fetch (&live_bytes, malloc_usable_size (memory), __ATOMIC_RELAXED);
+  gsize peak = __atomic_load_n (&peak_bytes, __ATOMIC_RELAXED);
+
+  g_atomic_int_inc (&live);
+  while (now > peak && !__atomic_compare_exchange_n (&peak_bytes, &peak, now, TRUE, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+    ;
 }
 
 gpointer
@@ -36,7 +50,7 @@ descry_try_alloc (gsize count,
 
   memory = calloc (MAX (count, 1), MAX (size, 1));
   if (memory != NULL)
-    g_atomic_int_inc (&live);
+    count_in (memory);
 
   return memory;
 }
@@ -52,7 +66,7 @@ descry_try_alloc_pages (gsize bytes)
   if (posix_memalign (&memory, PAGE, MAX ((bytes + PAGE - 1) / PAGE, 1) * PAGE) != 0)
     return NULL;
 
-  g_atomic_int_inc (&live);
+  count_in (memory);
   return memory;
 }
 
@@ -63,6 +77,7 @@ descry_free (gpointer memory)
     return;
 
   g_atomic_int_add (&live, -1);
+  __atomic_sub_fetch (&live_bytes, malloc_usable_size (memory), __ATOMIC_RELAXED);
   free (memory);
 }
 
@@ -71,6 +86,7 @@ descry_memory_fail_at (guint nth)
 {
   g_atomic_int_set (&calls, 0);
   g_atomic_int_set (&fail_at, (gint) nth);
+  __atomic_store_n (&peak_bytes, __atomic_load_n (&live_bytes, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
 }
 
 guint
@@ -83,4 +99,10 @@ guint
 descry_memory_calls (void)
 {
   return (guint) g_atomic_int_get (&calls);
+}
+
+gsize
+descry_memory_peak (void)
+{
+  return __atomic_load_n (&peak_bytes, __ATOMIC_RELAXED);
 }

@@ -29,4 +29,7 @@ void     descry_memory_fail_at (guint nth);
 guint    descry_memory_live  (void);
 guint    descry_memory_calls (void);
 
+/* Tests only: the most bytes alive at once since the last descry_memory_fail_at(). */
+gsize    descry_memory_peak  (void);
+
 G_END_DECLS
