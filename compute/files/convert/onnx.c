@@ -227,16 +227,6 @@ read_tensor (DescrySource *self,
   return TRUE;
 }
 
-static char *
-keep_text (DescrySource *self,
-           const Field  *field)
-{
-  if (field->size > DESCRY_SOURCE_MAX_NAME || !g_utf8_validate_len ((const char *) field->bytes, field->size, NULL))
-    return NULL;
-
-  return descry_source_text (self, (const char *) field->bytes, field->size);
-}
-
 static gboolean
 read_node (DescrySource *self,
            const Field  *message,
@@ -255,9 +245,12 @@ read_node (DescrySource *self,
       if (field.wire != WIRE_BYTES || field.number > 4)
         continue;
 
-      text = keep_text (self, &field);
-      if (text == NULL)
+      if (field.size > DESCRY_SOURCE_MAX_NAME || !g_utf8_validate_len ((const char *) field.bytes, field.size, NULL))
         return descry_source_fail (self, error, "a name in a graph: at most %u bytes of UTF-8 text expected", DESCRY_SOURCE_MAX_NAME);
+
+      text = descry_source_text (self, (const char *) field.bytes, field.size);
+      if (text == NULL)
+        return descry_source_fail_memory (self, error);
 
       if (field.number == 1 && node->n_inputs < G_N_ELEMENTS (node->inputs))
         node->inputs[node->n_inputs++] = text;

@@ -15,6 +15,7 @@
 
 #define MAX_STACK 1000000
 #define MAX_MEMO 1000000
+#define MAX_OBJECTS 1000000
 #define MAX_DEPTH 32
 
 /* The opcodes we read, of pickle protocol 2. */
@@ -178,8 +179,15 @@ static DescryPickleObject *
 make_object (DescryPickle *self,
              DescryCursor *cursor)
 {
-  DescryPickleObject *object = descry_arena_alloc (&self->source->arena, 1, sizeof *object);
+  DescryPickleObject *object;
 
+  if (self->n_objects++ >= MAX_OBJECTS)
+    {
+      descry_cursor_fail (cursor, "too many objects");
+      return NULL;
+    }
+
+  object = descry_arena_alloc (&self->source->arena, 1, sizeof *object);
   if (object == NULL)
     {
       descry_cursor_fail (cursor, "out of memory");

@@ -75,6 +75,7 @@ typedef struct
 {
   DescrySource        *source;
   DescryPickleObject  *objects;
+  guint                n_objects;
   DescryPickleStorage *storages;
   guint                n_storages;
   guint                max_storages;
