@@ -14,8 +14,12 @@ G_BEGIN_DECLS
 
 enum { DESCRY_EXIT_DONE = 0, DESCRY_EXIT_FAILED = 1, DESCRY_EXIT_USAGE = 2 };
 
+int descry_command_analyze (int argc, char **argv);
+int descry_command_ask (int argc, char **argv);
+int descry_command_chat (int argc, char **argv);
 int descry_command_convert (int argc, char **argv);
 int descry_command_devices (int argc, char **argv);
+int descry_command_models (int argc, char **argv);
 int descry_command_stage (int argc, char **argv);
 
 G_END_DECLS

@@ -24,6 +24,10 @@ static const struct
   int (*run) (int argc, char **argv);
   const char *summary;
 } commands[] = {
+  { "analyze", descry_command_analyze, N_("Find, name and outline the objects of pictures") },
+  { "ask", descry_command_ask, N_("Answer a question about a picture") },
+  { "chat", descry_command_chat, N_("Talk in the terminal, about a picture or about nothing") },
+  { "models", descry_command_models, N_("List, check, add and remove networks") },
   { "convert", descry_command_convert, N_("Convert a checkpoint to GGUF") },
   { "devices", descry_command_devices, N_("What OpenCL offers, what was refused and why") },
   { "stage", descry_command_stage, N_("Run one network on given tensors, for parity checks") },
