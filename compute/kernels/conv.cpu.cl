@@ -253,55 +253,47 @@ conv_tiles (__global float *y, const uint y_at, const uint y_pitch,
     }
 }
 
-/* One row of output pixels, 16 channels: four pixels at a time share each weight. `k` and `stride` are constants
- * after inlining. */
+/* Four output pixels from `ox`, 16 channels: the four share each weight. `k` and `stride` are constants after inlining. */
 inline void
-depthwise_row (const uint k, const uint stride, __global float *y, const uint y_pitch, __global const float *x, const uint x_pitch,
-               __global const float *weights, const uint c_padded, const float16 start, __global const float *residual, const uint residual_pitch,
-               const uint h, const uint w, const uint ow, const uint dilation, const int iy0, const int pad_left, const uint act, const int count)
+depthwise_tile (const uint k, const uint stride, __global float *y, const uint y_pitch, __global const float *x, const uint x_pitch,
+                __global const float *weights, const uint c_padded, const float16 start, __global const float *residual, const uint residual_pitch,
+                const uint h, const uint w, const uint ow, const uint dilation, const uint ox, const int iy0, const int ix0, const bool inside, const uint act)
 {
-  uint ox, ky, kx, p;
+  float16 sum[4] = { start, start, start, start };
+  uint ky, kx, p;
 
-  for (ox = 0; ox < ow; ox += 4)
+  for (ky = 0; ky < k; ky++)
     {
-      const int ix0 = (int) (ox * stride) - pad_left;
-      /* Where every tap of the four is inside, nothing is asked; at the ends of the row each pixel is. */
-      const bool inside = ix0 >= 0 && ox + 4 <= ow && ix0 + (int) (3 * stride + (k - 1) * dilation) < (int) w;
-      float16 sum[4] = { start, start, start, start };
+      const int iy = iy0 + (int) (ky * dilation);
+      __global const float *line = x + (long) (iy * (int) w + ix0) * x_pitch;
 
-      for (ky = 0; ky < k; ky++)
+      if ((uint) iy >= h)
+        continue;
+      if (inside)
         {
-          const int iy = iy0 + (int) (ky * dilation);
-          __global const float *line = x + (long) (iy * (int) w + ix0) * x_pitch;
-
-          if ((uint) iy >= h)
-            continue;
-          if (inside)
+          _Pragma ("unroll") for (kx = 0; kx < k; kx++)
             {
-              _Pragma ("unroll") for (kx = 0; kx < k; kx++)
-                {
-                  const float16 tap = vload16 (0, weights + (ky * k + kx) * c_padded);
+              const float16 tap = vload16 (0, weights + (ky * k + kx) * c_padded);
 
-                  _Pragma ("unroll") for (p = 0; p < 4; p++)
-                    sum[p] = fma (vload16 (0, line + (p * stride + kx * dilation) * x_pitch), tap, sum[p]);
-                }
-            }
-          else
-            {
-              for (kx = 0; kx < k; kx++)
-                {
-                  const float16 tap = vload16 (0, weights + (ky * k + kx) * c_padded);
-
-                  _Pragma ("unroll") for (p = 0; p < 4; p++)
-                    if ((uint) (ix0 + (int) (p * stride + kx * dilation)) < w)
-                      sum[p] = fma (vload16 (0, line + (p * stride + kx * dilation) * x_pitch), tap, sum[p]);
-                }
+              _Pragma ("unroll") for (p = 0; p < 4; p++)
+                sum[p] = fma (vload16 (0, line + (p * stride + kx * dilation) * x_pitch), tap, sum[p]);
             }
         }
-      _Pragma ("unroll") for (p = 0; p < 4; p++)
-        if (ox + p < ow)
-          conv_store16 (y + (ulong) (ox + p) * y_pitch, residual ? residual + (ulong) (ox + p) * residual_pitch : 0, sum[p], act, count);
+      else
+        {
+          for (kx = 0; kx < k; kx++)
+            {
+              const float16 tap = vload16 (0, weights + (ky * k + kx) * c_padded);
+
+              _Pragma ("unroll") for (p = 0; p < 4; p++)
+                if ((uint) (ix0 + (int) (p * stride + kx * dilation)) < w)
+                  sum[p] = fma (vload16 (0, line + (p * stride + kx * dilation) * x_pitch), tap, sum[p]);
+            }
+        }
     }
+  _Pragma ("unroll") for (p = 0; p < 4; p++)
+    if (ox + p < ow)
+      conv_store16 (y + (ulong) (ox + p) * y_pitch, residual ? residual + (ulong) (ox + p) * residual_pitch : 0, sum[p], act, 16);
 }
 
 /* The last channels where they do not fill 16 lanes, one by one. */
@@ -344,30 +336,43 @@ conv_depthwise (__global float *y, const uint y_at, const uint y_pitch,
 {
   const uint row = get_global_id (0), image = row / oh, c_padded = (c + 15) & ~15u;
   const int iy0 = (int) ((row - image * oh) * stride) - pad_top;
-  uint at;
+  /* A last group of channels that is not full starts earlier and does some twice, unless that would add the
+   * residual twice where it is the output itself. */
+  const uint whole = c >= 16 && !has_residual ? c : c & ~15u;
+  __global const float *picture = x + x_at + (ulong) image * h * w * x_pitch;
+  __global const float *other = residual + residual_at + (ulong) row * ow * residual_pitch, *taps = weights + weights_at;
+  __global float *to = y + y_at + (ulong) row * ow * y_pitch;
+  uint block, ox, at;
 
   if (row >= rows)
     return;
 
-  for (at = 0; at < c; at += 16)
-    {
-      /* A last group that is not full starts earlier and does some channels twice, unless that would add the
-       * residual twice where it is the output itself. */
-      const uint from = at + 16 > c && c >= 16 && !has_residual ? c - 16 : at;
-      const int count = min (16, (int) (c - from));
-      __global const float *picture = x + x_at + (ulong) image * h * w * x_pitch + from, *taps = weights + weights_at + from;
-      __global const float *other = has_residual ? residual + residual_at + (ulong) row * ow * residual_pitch + from : 0, *start = bias + bias_at + from;
-      __global float *to = y + y_at + (ulong) row * ow * y_pitch + from;
+  /* 64 channels of every pixel, then the next: runs of memory that are long enough, and whose weights stay in
+   * the first-level cache. One vector at a time would walk in strides that share a few sets of it. */
+  for (block = 0; block < whole; block += 64)
+    for (ox = 0; ox < ow; ox += 4)
+      {
+        const int ix0 = (int) (ox * stride) - pad_left;
+        /* Where every tap of the four is inside, nothing is asked; at the ends of the row each pixel is. */
+        const bool inside = ix0 >= 0 && ox + 4 <= ow && ix0 + (int) (3 * stride + (k - 1) * dilation) < (int) w;
 
-      if (count < 16)
-        depthwise_rest (k, stride, to, y_pitch, picture, x_pitch, taps, c_padded, start, other, residual_pitch, h, w, ow, dilation, iy0, pad_left, act, count);
-      else if (k == 3 && stride == 1)
-        depthwise_row (3, 1, to, y_pitch, picture, x_pitch, taps, c_padded, vload16 (0, start), other, residual_pitch, h, w, ow, dilation, iy0, pad_left, act, 16);
-      else if (k == 5 && stride == 1)
-        depthwise_row (5, 1, to, y_pitch, picture, x_pitch, taps, c_padded, vload16 (0, start), other, residual_pitch, h, w, ow, dilation, iy0, pad_left, act, 16);
-      else
-        depthwise_row (k, stride, to, y_pitch, picture, x_pitch, taps, c_padded, vload16 (0, start), other, residual_pitch, h, w, ow, dilation, iy0, pad_left, act, 16);
-    }
+        for (at = block; at < min (block + 64, whole); at += 16)
+          {
+            const uint from = min (at, c - 16);
+            const float16 start = vload16 (0, bias + bias_at + from);
+            __global const float *more = has_residual ? other + from : 0;
+
+            if (k == 3 && stride == 1)
+              depthwise_tile (3, 1, to + from, y_pitch, picture + from, x_pitch, taps + from, c_padded, start, more, residual_pitch, h, w, ow, dilation, ox, iy0, ix0, inside, act);
+            else if (k == 5 && stride == 1)
+              depthwise_tile (5, 1, to + from, y_pitch, picture + from, x_pitch, taps + from, c_padded, start, more, residual_pitch, h, w, ow, dilation, ox, iy0, ix0, inside, act);
+            else
+              depthwise_tile (k, stride, to + from, y_pitch, picture + from, x_pitch, taps + from, c_padded, start, more, residual_pitch, h, w, ow, dilation, ox, iy0, ix0, inside, act);
+          }
+      }
+  if (whole < c)
+    depthwise_rest (k, stride, to + whole, y_pitch, picture + whole, x_pitch, taps + whole, c_padded, bias + bias_at + whole, has_residual ? other + whole : 0,
+                    residual_pitch, h, w, ow, dilation, iy0, pad_left, act, (int) (c - whole));
 }
 
 /* Few input channels: with a border of zeros a row of taps is one run of memory. */

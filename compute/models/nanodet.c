@@ -16,6 +16,7 @@
 
 #define CONVS 34
 #define STAGES 4
+#define SIZE 416 /* side of the picture as the refiner gives it; others work too */
 #define WIDTH 128 /* channels of the neck */
 #define CLASSES 80
 #define BINS 44 /* four sides, eleven distances */
@@ -45,11 +46,12 @@ load (DescryConvLoader *loader,
       guint             out,
       guint             in,
       guint             kernel,
-      guint             stride)
+      guint             stride,
+      guint             side)
 {
   g_autofree char *name = g_strdup_printf ("conv.%u", i);
   guint pad = kernel / 2;
-  const DescryConvShape shape = { .kernel = kernel, .stride = stride, .pad_top = pad, .pad_left = pad, .pad_bottom = pad, .pad_right = pad };
+  const DescryConvShape shape = { .kernel = kernel, .stride = stride, .pad_top = pad, .pad_left = pad, .pad_bottom = pad, .pad_right = pad, .map = side };
 
   return descry_conv_loader_take (loader, name, out, in, &shape, TRUE);
 }
@@ -65,26 +67,26 @@ descry_nanodet_new (DescryDevice *device,
   guint s, i, n;
 
   descry_conv_loader_init (&loader, device, gguf, "nanodet");
-  net->conv[0] = load (&loader, 0, 32, 3, 3, 2);
+  net->conv[0] = load (&loader, 0, 32, 3, 3, 2, SIZE);
   for (s = 0; s < STAGES; s++)
     {
-      guint c = stages[s].channels;
+      guint c = stages[s].channels, side = SIZE / 4 >> s;
 
       n = stages[s].first;
-      net->conv[n] = load (&loader, n, c, stages[s].in, 3, stages[s].stride);
+      net->conv[n] = load (&loader, n, c, stages[s].in, 3, stages[s].stride, side);
       for (i = 0, n++; i < stages[s].pairs; i++, n += 2)
         {
-          net->conv[n] = load (&loader, n, c / 2, c, 3, 1);
-          net->conv[n + 1] = load (&loader, n + 1, c / 2, c / 2, 3, 1);
+          net->conv[n] = load (&loader, n, c / 2, c, 3, 1, side);
+          net->conv[n + 1] = load (&loader, n + 1, c / 2, c / 2, 3, 1, side);
         }
-      net->conv[n] = load (&loader, n, c, c, 3, 1);
+      net->conv[n] = load (&loader, n, c, c, 3, 1, side);
     }
   for (i = 0; i < 3; i++)
     {
       g_autofree char *last = g_strdup_printf ("conv.%u", 29 + 2 * i);
 
-      net->conv[25 + i] = load (&loader, 25 + i, WIDTH, WIDTH << i, 1, 1);
-      net->conv[28 + 2 * i] = load (&loader, 28 + 2 * i, WIDTH, WIDTH, 3, 1);
+      net->conv[25 + i] = load (&loader, 25 + i, WIDTH, WIDTH << i, 1, 1, SIZE / 8 >> i);
+      net->conv[28 + 2 * i] = load (&loader, 28 + 2 * i, WIDTH, WIDTH, 3, 1, SIZE / 8 >> i);
       /* Apart, because only the classes get a sigmoid. */
       net->classes[i] = descry_conv_loader_slice (&loader, last, CLASSES + BINS, WIDTH, &point, TRUE, 0, CLASSES, 1.0f);
       net->boxes[i] = descry_conv_loader_slice (&loader, last, CLASSES + BINS, WIDTH, &point, TRUE, CLASSES, BINS, 1.0f);

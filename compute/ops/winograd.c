@@ -22,6 +22,7 @@
 #define PANEL DESCRY_CONV_PANEL
 #define POINTS 36
 #define TILES 12 /* of a group */
+#define LEAST_MAP 12 /* side below which too much of a tile is outside */
 #define DEPTH 256 /* input channels at a time, so that their scratch stays in the core's cache */
 #define KEPT_PANELS 4 /* whose sums wait for the next channels */
 #define CACHE_BYTES (512 * 1024) /* of a core's cache that scratch may take */
@@ -64,7 +65,7 @@ descry_winograd_suits (DescryDevice          *device,
   if (descry_onednn_available (device, NULL) && (has_matrix_unit () || descry_ops_provider (device) == DESCRY_GEMM_ONEDNN))
     return FALSE;
 
-  return shape->map >= 32 && shape->kernel == 3 && shape->stride == 1 && !shape->depthwise && in % 16 == 0
+  return shape->map >= LEAST_MAP && shape->map / d >= 4 && shape->kernel == 3 && shape->stride == 1 && !shape->depthwise && in % 16 == 0
          && shape->pad_top == d && shape->pad_left == d && shape->pad_bottom == d && shape->pad_right == d
          && descry_device_family (device) == DESCRY_FAMILY_CPU && descry_device_info (device)->local_memory >= v_bytes (1, MIN (in, DEPTH)) + m_bytes (1, in > DEPTH ? KEPT_PANELS : 1);
 }
