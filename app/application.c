@@ -29,6 +29,9 @@ G_DEFINE_FINAL_TYPE (DescryApplication, descry_application, ADW_TYPE_APPLICATION
 static GtkWidget *
 add_window (DescryApplication *self)
 {
+  if (self->engine == NULL)
+    self->engine = descry_local_engine_new (self->bundle, self->device);
+
   return descry_window_new (GTK_APPLICATION (self), self->engine, self->settings);
 }
 

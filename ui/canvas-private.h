@@ -32,7 +32,7 @@ struct _DescryCanvas
   GArray        *highlight; /* of guint */
   guint          visibility;
 
-  /* Made in size_allocate */
+  /* Made in size_allocate; Vector is canvas-draw.c's */
   GHashTable    *vectors; /* id -> Vector */
   GPtrArray     *shown; /* of Vector, back to front; borrowed */
 
@@ -55,6 +55,15 @@ struct _DescryCanvas
 
 extern guint descry_canvas_signals[];
 enum { CANVAS_SELECTION_CHANGED, CANVAS_HOVER_CHANGED, CANVAS_ASK_ABOUT, CANVAS_REGION, CANVAS_MESSAGE, CANVAS_N_SIGNALS };
+
+/* Tiles, masks and vectors for the place there is; from size_allocate(). */
+void descry_canvas_prepare          (DescryCanvas *self);
+void descry_canvas_snapshot         (GtkWidget *widget, GtkSnapshot *snapshot);
+void descry_canvas_tiler_changed_cb (gpointer data);
+void descry_canvas_vector_free      (gpointer vector);
+
+/* Adjustments and offset for the zoom and size there are; @x, @y: wanted adjustment values. */
+void descry_canvas_place       (DescryCanvas *self, double x, double y);
 
 void descry_canvas_init_input  (DescryCanvas *self);
 void descry_canvas_class_input (GtkWidgetClass *class);

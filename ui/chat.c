@@ -16,7 +16,7 @@
 
 #include "ui/badge.h"
 #include "ui/main-thread.h"
-#include "ui/tiles.h"
+#include "ui/pyramid.h"
 #include "ui/turn-view.h"
 
 #define CHIP_SIDE 48 /* pixels of a thumbnail: twice its size on screen */

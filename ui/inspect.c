@@ -16,6 +16,7 @@
 
 #include "ui/badge.h"
 #include "ui/main-thread.h"
+#include "ui/pyramid.h"
 
 #define CROP_SIDE 640 /* pixels: sharp on twice the width of the sidebar */
 
@@ -33,7 +34,6 @@ struct _DescryInspect
   GtkListBox   *facts;
 
   GtkWidget    *rows[N_FACTS];
-  GtkLabel     *values[N_FACTS];
   DescryCanvas *canvas;
   guint         id; /* 0: nothing */
   DescryBox     crop_box; /* of what the picture shows */
@@ -51,7 +51,7 @@ set_fact (DescryInspect *self,
           char          *text) /* taken; NULL hides the row */
 {
   gtk_widget_set_visible (self->rows[fact], text != NULL);
-  gtk_label_set_label (self->values[fact], text);
+  adw_action_row_set_subtitle (ADW_ACTION_ROW (self->rows[fact]), text != NULL ? text : "");
   g_free (text);
 }
 
@@ -180,14 +180,8 @@ descry_inspect_init (DescryInspect *self)
   for (i = 0; i < N_FACTS; i++)
     {
       self->rows[i] = adw_action_row_new ();
-      self->values[i] = GTK_LABEL (gtk_label_new (NULL));
-      gtk_label_set_selectable (self->values[i], TRUE);
-      gtk_label_set_wrap (self->values[i], TRUE);
-      gtk_label_set_xalign (self->values[i], 1);
-      gtk_widget_add_css_class (GTK_WIDGET (self->values[i]), "dim-label");
-      gtk_widget_add_css_class (GTK_WIDGET (self->values[i]), "numeric");
+      adw_preferences_row_set_use_markup (ADW_PREFERENCES_ROW (self->rows[i]), FALSE);
       adw_preferences_row_set_title (ADW_PREFERENCES_ROW (self->rows[i]), _(titles[i]));
-      adw_action_row_add_suffix (ADW_ACTION_ROW (self->rows[i]), GTK_WIDGET (self->values[i]));
       gtk_list_box_append (self->facts, self->rows[i]);
     }
   g_signal_connect_object (self->ask, "clicked", G_CALLBACK (ask_clicked_cb), self, 0);

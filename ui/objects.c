@@ -169,6 +169,16 @@ name_button (GtkWidget  *button,
   return button;
 }
 
+/* The row's widgets call back into it, so it lives as long as they do. */
+static void
+row_free (gpointer data)
+{
+  Row *row = data;
+
+  g_ptr_array_remove_fast (row->panel->rows, row);
+  g_free (row);
+}
+
 static void
 setup_cb (GtkSignalListItemFactory *factory,
           GtkListItem              *item,
@@ -213,22 +223,9 @@ setup_cb (GtkSignalListItemFactory *factory,
   g_signal_connect (motion, "leave", G_CALLBACK (row_left_cb), row);
   gtk_widget_add_controller (row->box, motion);
 
-  /* The row's widgets call back into it, so it lives as long as they do. */
-  g_object_set_data_full (G_OBJECT (row->box), "descry-row", row, g_free);
+  g_object_set_data_full (G_OBJECT (row->box), "descry-row", row, row_free);
   g_ptr_array_add (self->rows, row);
   gtk_list_item_set_child (item, row->box);
-}
-
-static void
-teardown_cb (GtkSignalListItemFactory *factory,
-             GtkListItem              *item,
-             DescryObjects            *self)
-{
-  GtkWidget *box = gtk_list_item_get_child (item);
-
-  if (box != NULL)
-    g_ptr_array_remove_fast (self->rows, g_object_get_data (G_OBJECT (box), "descry-row"));
-  gtk_list_item_set_child (item, NULL);
 }
 
 static void
@@ -566,7 +563,6 @@ descry_objects_init (DescryObjects *self)
   self->selection = gtk_multi_selection_new (g_object_ref (G_LIST_MODEL (self->store)));
 
   g_signal_connect (factory, "setup", G_CALLBACK (setup_cb), self);
-  g_signal_connect (factory, "teardown", G_CALLBACK (teardown_cb), self);
   g_signal_connect (factory, "bind", G_CALLBACK (bind_cb), self);
   g_signal_connect (factory, "unbind", G_CALLBACK (unbind_cb), self);
   gtk_list_view_set_factory (self->list, factory);

@@ -282,6 +282,8 @@ descry_overlay_place_label (const cairo_rectangle_t *box,
   /* No room above the picture's edge: inside the box. */
   if (*y < view->y)
     *y = ceil (box->y + 2.0);
+  if (view->right > 0 && *x + width > view->right)
+    *x = floor (view->right - width);
   if (*x < view->x)
     *x = ceil (view->x);
 }

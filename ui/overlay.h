@@ -21,6 +21,7 @@ typedef struct
 {
   double       scale; /* surface units of one picture pixel */
   double       x, y;  /* the picture's corner, surface units */
+  double       right; /* labels stay left of it, surface units; 0: anywhere */
   float        threshold; /* objects below are not shown */
   double       opacity; /* of masks, 0..1 */
   gboolean     boxes;

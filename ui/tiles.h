@@ -18,8 +18,6 @@
 
 G_BEGIN_DECLS
 
-#define DESCRY_TILE_SIDE 512
-
 typedef struct _DescryTiler DescryTiler;
 
 /* Called when something new can be drawn. */
@@ -56,8 +54,5 @@ GdkTexture  *descry_tiler_mask      (DescryTiler *self, const DescryObject *obje
 void         descry_tiler_set_masks (DescryTiler *self, DescryScene *scene, const graphene_rect_t *visible);
 
 void         descry_tiler_get_stats (DescryTiler *self, DescryTilerStats *stats);
-
-/* A part of a picture (picture pixels) as a texture that fits into @side; short work, for cards and chips. */
-GdkTexture  *descry_crop_texture    (DescryImage *image, DescryBox box, guint side);
 
 G_END_DECLS

@@ -66,6 +66,25 @@ struct _DescryWindow
   GtkFileChooserNative *chooser;
 };
 
+/* What a job's callback needs. The window may be gone, or the job no longer its newest: engines
+ * return stopped jobs too, so the cancellable alone does not tell. */
+typedef struct
+{
+  GWeakRef      window;
+  GCancellable *cancellable;
+} DescryRequest;
+
+DescryRequest *descry_request_new  (DescryWindow *self, GCancellable **slot);
+void           descry_request_free (DescryRequest *request);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DescryRequest, descry_request_free)
+
+void descry_window_cancel_jobs   (DescryWindow *self);
+void descry_window_set_scene     (DescryWindow *self, DescryScene *scene);
+void descry_window_update_title  (DescryWindow *self);
+void descry_window_show_bar      (DescryWindow *self, GtkMessageType type, const char *text);
+void descry_window_show_progress (DescryWindow *self, const char *title, double fraction);
+void descry_window_hide_progress (DescryWindow *self);
 void descry_window_init_actions  (DescryWindow *self);
 void descry_window_clear_actions (DescryWindow *self);
 void descry_window_toast         (DescryWindow *self, const char *text);

@@ -14,42 +14,9 @@
 #include "ui/main-thread.h"
 
 #define NARROW_WIDTH 720 /* application pixels; below it the sidebar goes under the picture */
-#define SPINNER_DELAY_MS 500
 #define PULSE_MS 80
 
 G_DEFINE_FINAL_TYPE (DescryWindow, descry_window, ADW_TYPE_APPLICATION_WINDOW)
-
-/* What a job's callback needs. The window may be gone, or the job no longer its newest: engines
- * return stopped jobs too, so the cancellable alone does not tell. */
-typedef struct
-{
-  GWeakRef      window;
-  GCancellable *cancellable;
-} Request;
-
-static Request *
-request_new (DescryWindow  *self,
-             GCancellable **slot)
-{
-  Request *request = g_new0 (Request, 1);
-
-  g_cancellable_cancel (*slot);
-  g_clear_object (slot);
-  *slot = g_cancellable_new ();
-  g_weak_ref_init (&request->window, self);
-  request->cancellable = g_object_ref (*slot);
-  return request;
-}
-
-static void
-request_free (Request *request)
-{
-  g_weak_ref_clear (&request->window);
-  g_object_unref (request->cancellable);
-  g_free (request);
-}
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (Request, request_free)
 
 /* --------- Words ------------------ */
 
@@ -101,8 +68,8 @@ descry_window_toast (DescryWindow *self,
   adw_toast_overlay_add_toast (self->toasts, toast);
 }
 
-static void
-show_bar (DescryWindow  *self,
+void
+descry_window_show_bar (DescryWindow  *self,
           GtkMessageType type,
           const char    *text)
 {
@@ -111,8 +78,8 @@ show_bar (DescryWindow  *self,
   gtk_info_bar_set_revealed (self->bar, TRUE);
 }
 
-static void
-update_title (DescryWindow *self)
+void
+descry_window_update_title (DescryWindow *self)
 {
   g_autofree char *subtitle = NULL;
   guint n = 0;
@@ -142,8 +109,8 @@ pulse_cb (gpointer data)
   return G_SOURCE_CONTINUE;
 }
 
-static void
-show_progress (DescryWindow *self,
+void
+descry_window_show_progress (DescryWindow *self,
                const char   *title,
                double        fraction)
 {
@@ -159,8 +126,8 @@ show_progress (DescryWindow *self,
     self->pulse_source = g_timeout_add (PULSE_MS, pulse_cb, self);
 }
 
-static void
-hide_progress (DescryWindow *self)
+void
+descry_window_hide_progress (DescryWindow *self)
 {
   /* One job's end is not the end of another's. */
   if (self->analysis != NULL || self->segmenting != NULL || self->loading != NULL)
@@ -168,7 +135,7 @@ hide_progress (DescryWindow *self)
 
   g_clear_handle_id (&self->pulse_source, g_source_remove);
   gtk_widget_set_visible (self->progress_box, FALSE);
-  update_title (self);
+  descry_window_update_title (self);
 }
 
 static void
@@ -191,7 +158,7 @@ stage_cb (DescryEngine *engine,
     {
       /* The answer's stages belong to its own line. */
       if (g_strcmp0 (stage, "prompt") != 0 && g_strcmp0 (stage, "answer") != 0)
-        show_progress (self, text, fraction);
+        descry_window_show_progress (self, text, fraction);
     }
 }
 
@@ -225,7 +192,7 @@ status_cb (DescryWindow *self)
     {
       g_autofree char *text = g_strdup_printf (_("No usable OpenCL device: %s"), status->device_error);
 
-      show_bar (self, GTK_MESSAGE_ERROR, text);
+      descry_window_show_bar (self, GTK_MESSAGE_ERROR, text);
       descry_chat_set_blocked (self->chat, text);
     }
   else if (status->ready)
@@ -239,7 +206,7 @@ status_cb (DescryWindow *self)
         {
           g_autofree char *text = g_strdup_printf (_("Some models are missing; everything else works.\n%s"), missing->str);
 
-          show_bar (self, GTK_MESSAGE_WARNING, text);
+          descry_window_show_bar (self, GTK_MESSAGE_WARNING, text);
         }
       else
         gtk_info_bar_set_revealed (self->bar, FALSE);
@@ -263,8 +230,8 @@ status_cb (DescryWindow *self)
 
 /* --------- Scene ------------------ */
 
-static void
-set_scene (DescryWindow *self,
+void
+descry_window_set_scene (DescryWindow *self,
            DescryScene  *scene)
 {
   if (scene != NULL)
@@ -289,7 +256,7 @@ scene_cb (DescryEngine *engine,
       scene->width != self->image->width || scene->height != self->image->height)
     return;
 
-  set_scene (self, scene);
+  descry_window_set_scene (self, scene);
 }
 
 static void
@@ -297,7 +264,7 @@ analyzed_cb (GObject      *source,
              GAsyncResult *result,
              gpointer      data)
 {
-  g_autoptr (Request) request = data;
+  g_autoptr (DescryRequest) request = data;
   g_autoptr (GError) error = NULL;
   g_autoptr (DescryScene) scene = descry_engine_analyze_finish (DESCRY_ENGINE (source), result, &error);
   g_autoptr (DescryWindow) self = g_weak_ref_get (&request->window);
@@ -307,23 +274,23 @@ analyzed_cb (GObject      *source,
 
   g_clear_object (&self->analysis);
   if (scene != NULL)
-    set_scene (self, scene);
+    descry_window_set_scene (self, scene);
   else if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-    show_bar (self, GTK_MESSAGE_ERROR, error->message);
-  hide_progress (self);
+    descry_window_show_bar (self, GTK_MESSAGE_ERROR, error->message);
+  descry_window_hide_progress (self);
   descry_window_update_actions (self);
 }
 
 void
 descry_window_analyze (DescryWindow *self)
 {
-  Request *request;
+  DescryRequest *request;
 
   if (self->engine == NULL || self->image == NULL)
     return;
 
-  request = request_new (self, &self->analysis);
-  show_progress (self, _("Looking at the picture…"), -1);
+  request = descry_request_new (self, &self->analysis);
+  descry_window_show_progress (self, _("Looking at the picture…"), -1);
   descry_engine_analyze_async (self->engine, self->image, self->path, request->cancellable, analyzed_cb, request);
   descry_window_update_actions (self);
 }
@@ -333,7 +300,7 @@ segmented_cb (GObject      *source,
               GAsyncResult *result,
               gpointer      data)
 {
-  g_autoptr (Request) request = data;
+  g_autoptr (DescryRequest) request = data;
   g_autoptr (GError) error = NULL;
   g_autoptr (DescryScene) scene = descry_engine_segment_finish (DESCRY_ENGINE (source), result, &error);
   g_autoptr (DescryWindow) self = g_weak_ref_get (&request->window);
@@ -358,7 +325,7 @@ segmented_cb (GObject      *source,
               (before == NULL || descry_scene_find (before, object->id) == NULL) && object->id > newest)
             newest = object->id;
         }
-      set_scene (self, scene);
+      descry_window_set_scene (self, scene);
       if (newest != 0)
         descry_canvas_select (self->canvas, &newest, 1);
       else
@@ -366,7 +333,7 @@ segmented_cb (GObject      *source,
     }
   else if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     descry_window_toast (self, error->message);
-  hide_progress (self);
+  descry_window_hide_progress (self);
 }
 
 static void
@@ -377,7 +344,7 @@ region_cb (DescryCanvas *canvas,
            double        y1,
            DescryWindow *self)
 {
-  Request *request;
+  DescryRequest *request;
 
   if (self->engine == NULL || self->image == NULL)
     return;
@@ -385,14 +352,14 @@ region_cb (DescryCanvas *canvas,
     {
       g_autoptr (DescryScene) scene = descry_scene_new (self->image->width, self->image->height);
 
-      set_scene (self, scene);
+      descry_window_set_scene (self, scene);
     }
 
   /* A new region replaces the pending one. */
-  request = request_new (self, &self->segmenting);
+  request = descry_request_new (self, &self->segmenting);
   self->region = (DescryBox) { x0, y0, x1, y1 };
   descry_canvas_set_pending (canvas, &self->region);
-  show_progress (self, _("Outlining the region…"), -1);
+  descry_window_show_progress (self, _("Outlining the region…"), -1);
   descry_engine_segment_async (self->engine, self->image, self->scene, self->region, request->cancellable, segmented_cb, request);
 }
 
@@ -403,7 +370,7 @@ masked_cb (GObject      *source,
            GAsyncResult *result,
            gpointer      data)
 {
-  g_autoptr (Request) request = data;
+  g_autoptr (DescryRequest) request = data;
   g_autoptr (DescryScene) scene = descry_engine_mask_finish (DESCRY_ENGINE (source), result, NULL);
   g_autoptr (DescryWindow) self = g_weak_ref_get (&request->window);
 
@@ -412,7 +379,7 @@ masked_cb (GObject      *source,
 
   g_clear_object (&self->masking);
   if (scene != NULL && self->analysis == NULL && self->segmenting == NULL)
-    set_scene (self, scene);
+    descry_window_set_scene (self, scene);
 }
 
 static void
@@ -421,7 +388,7 @@ selection_changed_cb (DescryCanvas *canvas,
 {
   GArray *ids = descry_canvas_get_selection (canvas);
   DescryObject *object;
-  Request *request;
+  DescryRequest *request;
 
   descry_chat_mark (self->chat, (const guint *) ids->data, ids->len);
   descry_window_update_actions (self);
@@ -432,7 +399,7 @@ selection_changed_cb (DescryCanvas *canvas,
   if (object == NULL || object->mask != NULL || self->segmenter_missing)
     return;
 
-  request = request_new (self, &self->masking);
+  request = descry_request_new (self, &self->masking);
   descry_engine_mask_async (self->engine, self->image, self->scene, object->id, request->cancellable, masked_cb, request);
 }
 
@@ -475,7 +442,7 @@ answered_cb (GObject      *source,
              GAsyncResult *result,
              gpointer      data)
 {
-  g_autoptr (Request) request = data;
+  g_autoptr (DescryRequest) request = data;
   g_autoptr (GError) error = NULL;
   g_autoptr (DescryTurn) turn = descry_engine_ask_finish (DESCRY_ENGINE (source), result, &error);
   g_autoptr (DescryWindow) self = g_weak_ref_get (&request->window);
@@ -498,7 +465,7 @@ ask_cb (DescryChat   *chat,
   g_autoptr (GPtrArray) history = NULL;
   g_autoptr (GArray) chips = NULL;
   DescryAskOptions options = { 0 };
-  Request *request;
+  DescryRequest *request;
 
   if (self->engine == NULL)
     return;
@@ -506,7 +473,7 @@ ask_cb (DescryChat   *chat,
   history = descry_chat_get_history (chat);
   chips = g_array_copy (descry_chat_get_chips (chat)); /* they leave with the question */
   options.threshold = descry_canvas_get_view (self->canvas)->threshold;
-  request = request_new (self, &self->answering);
+  request = descry_request_new (self, &self->answering);
   descry_chat_begin (chat, question);
   descry_engine_ask_async (self->engine, self->image, self->scene, history, question, (const guint *) chips->data, chips->len,
                            &options, request->cancellable, answered_cb, request);
@@ -557,231 +524,6 @@ link_activated_cb (DescryChat   *chat,
     descry_canvas_reveal (self->canvas, list[0]);
 }
 
-/* --------- Opening ------------------ */
-
-static void
-cancel_jobs (DescryWindow *self)
-{
-  GCancellable **slots[] = { &self->loading, &self->analysis, &self->segmenting, &self->masking, &self->answering };
-  guint i;
-
-  for (i = 0; i < G_N_ELEMENTS (slots); i++)
-    {
-      g_cancellable_cancel (*slots[i]);
-      g_clear_object (slots[i]);
-    }
-}
-
-static void
-set_picture (DescryWindow *self,
-             DescryImage  *image)
-{
-  cancel_jobs (self);
-  g_clear_pointer (&self->image, descry_image_unref);
-  self->image = descry_image_ref (image);
-
-  set_scene (self, NULL);
-  descry_chat_clear (self->chat);
-  descry_chat_set_picture (self->chat, image);
-  descry_canvas_set_image (self->canvas, image);
-  gtk_stack_set_visible_child_name (self->pages, "picture");
-  update_title (self);
-  descry_window_update_actions (self);
-  gtk_widget_grab_focus (GTK_WIDGET (self->canvas));
-  descry_window_analyze (self);
-}
-
-static void
-show_error_page (DescryWindow *self,
-                 const char   *message)
-{
-  g_autofree char *text = NULL;
-  g_autofree char *escaped = NULL;
-
-  /* A picture that is open stays open: the error goes to the bar. */
-  text = g_strdup_printf (_("%s: %s"), self->pending_name, message);
-  if (self->image != NULL)
-    {
-      show_bar (self, GTK_MESSAGE_ERROR, text);
-      return;
-    }
-
-  escaped = g_markup_escape_text (text, -1);
-  adw_status_page_set_description (self->error_page, escaped);
-  g_object_set_data_full (G_OBJECT (self->error_page), "descry-details", g_steal_pointer (&text), g_free);
-  gtk_stack_set_visible_child_name (self->pages, "error");
-}
-
-static void
-finish_loading (DescryWindow *self,
-                DescryImage  *image,
-                GError       *error)
-{
-  g_clear_object (&self->loading);
-  g_clear_handle_id (&self->spinner_source, g_source_remove);
-  gtk_spinner_stop (GTK_SPINNER (self->empty_spinner));
-  gtk_widget_set_visible (self->empty_spinner, FALSE);
-  hide_progress (self);
-
-  if (image != NULL)
-    {
-      g_free (self->name);
-      g_free (self->path);
-      self->name = g_steal_pointer (&self->pending_name);
-      self->path = g_steal_pointer (&self->pending_path);
-      set_picture (self, image);
-    }
-  else if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-    show_error_page (self, error->message);
-}
-
-static void
-loaded_cb (GObject      *source,
-           GAsyncResult *result,
-           gpointer      data)
-{
-  g_autoptr (Request) request = data;
-  g_autoptr (GError) error = NULL;
-  g_autoptr (DescryImage) image = descry_image_load_finish (result, &error);
-  g_autoptr (DescryWindow) self = g_weak_ref_get (&request->window);
-
-  if (self != NULL && self->loading == request->cancellable)
-    finish_loading (self, image, error);
-}
-
-static gboolean
-spinner_cb (gpointer data)
-{
-  DescryWindow *self = data;
-
-  self->spinner_source = 0;
-  if (self->image != NULL)
-    show_progress (self, _("Opening the picture…"), -1);
-  gtk_widget_set_visible (self->empty_spinner, TRUE);
-  gtk_spinner_start (GTK_SPINNER (self->empty_spinner));
-  return G_SOURCE_REMOVE;
-}
-
-static Request *
-begin_loading (DescryWindow *self,
-               char         *name, /* both taken */
-               char         *path)
-{
-  Request *request = request_new (self, &self->loading);
-
-  g_free (self->pending_name);
-  g_free (self->pending_path);
-  self->pending_name = name;
-  self->pending_path = path;
-  /* The old picture stays; short waits show nothing. */
-  if (self->spinner_source == 0)
-    self->spinner_source = g_timeout_add (SPINNER_DELAY_MS, spinner_cb, self);
-  return request;
-}
-
-static void
-named_cb (GObject      *source,
-          GAsyncResult *result,
-          gpointer      data)
-{
-  g_autoptr (Request) request = data;
-  g_autoptr (GFileInfo) info = g_file_query_info_finish (G_FILE (source), result, NULL);
-  g_autoptr (DescryWindow) self = g_weak_ref_get (&request->window);
-
-  if (self == NULL || info == NULL || self->loading != request->cancellable)
-    return;
-
-  g_free (self->pending_name);
-  self->pending_name = g_strdup (g_file_info_get_display_name (info));
-}
-
-void
-descry_window_open (DescryWindow *self,
-                    GFile        *file)
-{
-  Request *request, *name_request;
-
-  g_return_if_fail (DESCRY_IS_WINDOW (self));
-  descry_assert_main_thread ();
-
-  request = begin_loading (self, g_file_get_basename (file), g_file_get_path (file));
-
-  /* Portals' paths have hashed names: the display name is the one people know. */
-  name_request = g_new0 (Request, 1);
-  g_weak_ref_init (&name_request->window, self);
-  name_request->cancellable = g_object_ref (request->cancellable);
-  g_file_query_info_async (file, G_FILE_ATTRIBUTE_STANDARD_DISPLAY_NAME, G_FILE_QUERY_INFO_NONE, G_PRIORITY_HIGH,
-                           request->cancellable, named_cb, name_request);
-  descry_image_load_async (file, request->cancellable, loaded_cb, request);
-}
-
-typedef struct
-{
-  GBytes *bytes;
-  char   *name;
-} Pasted;
-
-static void
-pasted_free (gpointer data)
-{
-  Pasted *pasted = data;
-
-  g_bytes_unref (pasted->bytes);
-  g_free (pasted->name);
-  g_free (pasted);
-}
-
-static void
-decode_worker (GTask        *task,
-               gpointer      source,
-               gpointer      data,
-               GCancellable *cancellable)
-{
-  Pasted *pasted = data;
-  GError *error = NULL;
-  DescryImage *image = descry_image_load_bytes (pasted->bytes, pasted->name, cancellable, &error);
-
-  if (image != NULL)
-    g_task_return_pointer (task, image, (GDestroyNotify) descry_image_unref);
-  else
-    g_task_return_error (task, error);
-}
-
-static void
-decoded_cb (GObject      *source,
-            GAsyncResult *result,
-            gpointer      data)
-{
-  g_autoptr (Request) request = data;
-  g_autoptr (GError) error = NULL;
-  g_autoptr (DescryImage) image = g_task_propagate_pointer (G_TASK (result), &error);
-  g_autoptr (DescryWindow) self = g_weak_ref_get (&request->window);
-
-  if (self != NULL && self->loading == request->cancellable)
-    finish_loading (self, image, error);
-}
-
-void
-descry_window_open_bytes (DescryWindow *self,
-                          GBytes       *bytes,
-                          const char   *name)
-{
-  g_autoptr (GTask) task = NULL;
-  Pasted *pasted = g_new0 (Pasted, 1);
-  Request *request;
-
-  g_return_if_fail (DESCRY_IS_WINDOW (self));
-  descry_assert_main_thread ();
-
-  request = begin_loading (self, g_strdup (name), NULL);
-  pasted->bytes = g_bytes_ref (bytes);
-  pasted->name = g_strdup (name);
-  task = g_task_new (NULL, request->cancellable, decoded_cb, request);
-  g_task_set_source_tag (task, descry_window_open_bytes);
-  g_task_set_task_data (task, pasted, pasted_free);
-  g_task_run_in_thread (task, decode_worker);
-}
-
 /* --------- Layout ------------------ */
 
 static void
@@ -820,7 +562,7 @@ threshold_changed_cb (DescryCanvas *canvas,
                       DescryWindow *self)
 {
   if (self->analysis == NULL)
-    update_title (self);
+    descry_window_update_title (self);
 }
 
 static void
@@ -856,7 +598,7 @@ descry_window_dispose (GObject *object)
 {
   DescryWindow *self = DESCRY_WINDOW (object);
 
-  cancel_jobs (self);
+  descry_window_cancel_jobs (self);
   descry_window_clear_actions (self);
   g_clear_handle_id (&self->spinner_source, g_source_remove);
   g_clear_handle_id (&self->pulse_source, g_source_remove);

@@ -236,6 +236,7 @@ test_same_as_painter (Fixture      *f,
   descry_canvas_from_picture (f->canvas, 0, 0, &x0, &y0);
   view.x = x0;
   view.y = y0;
+  view.right += x0;
   ui_test_save (shot, "canvas-screen.png");
 
   descry_canvas_set_scene (f->canvas, NULL);
