@@ -20,6 +20,7 @@
 #include "compute/lyrics/connector.h"
 #include "compute/lyrics/detections.h"
 #include "compute/memory.h"
+#include "compute/models/llama.h"
 
 #define NANODET_IOU 0.6 /* of the suppression within a class (models/compact.md 4a) */
 
@@ -407,6 +408,93 @@ run_connector (Stage   *stage,
   return descry_run_finish (stage->run, error);
 }
 
+/* Ids and rows of the prompt: without ids every place is a row's, as with ids of -1. */
+static gint32 *
+take_prompt (Stage   *stage,
+             guint    width,
+             guint   *n,
+             float  **rows,
+             GError **error)
+{
+  const DescryStTensor *ids = descry_safetensors_find (stage->input, "input_ids"), *embeds = descry_safetensors_find (stage->input, "inputs_embeds");
+  guint64 count = 0, places = 0, i;
+  gint32 *result;
+
+  *rows = NULL;
+  if (ids == NULL)
+    embeds = want (stage, "inputs_embeds", 2, error);
+  if (ids == NULL && embeds == NULL)
+    return NULL;
+  if (embeds != NULL && (embeds->n_dims != 2 || embeds->dims[1] != width))
+    {
+      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_SHAPE, _("“inputs_embeds”: expected rows of %u numbers"), width);
+      return NULL;
+    }
+
+  if (ids != NULL)
+    result = descry_safetensors_read_i32 (stage->input, "input_ids", &count, error);
+  else
+    {
+      count = embeds->dims[0];
+      result = descry_try_alloc (count, sizeof (gint32));
+      if (result == NULL)
+        g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, _("No memory for the prompt"));
+      for (i = 0; result != NULL && i < count; i++)
+        result[i] = -1;
+    }
+  if (result == NULL)
+    return NULL;
+
+  for (i = 0; i < count; i++)
+    places += result[i] == -1;
+  if (places != (embeds != NULL ? embeds->dims[0] : 0) || count == 0 || count > G_MAXINT32)
+    g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_SHAPE, _("“input_ids” has %u places for rows (-1), “inputs_embeds” has %u rows"), (guint) places,
+                 embeds != NULL ? (guint) embeds->dims[0] : 0);
+  else if (embeds == NULL || (*rows = descry_safetensors_read_f32 (stage->input, "inputs_embeds", NULL, error)) != NULL)
+    {
+      *n = (guint) count;
+      return result;
+    }
+
+  descry_free (result);
+  return NULL;
+}
+
+static gboolean
+run_llm (Stage   *stage,
+         GError **error)
+{
+  g_autoptr (DescryLlama) model = descry_llama_new (stage->device, stage->gguf, NULL, NULL, NULL, error);
+  g_autoptr (DescryLlamaSession) session = NULL;
+  float *rows = NULL, *logits = NULL;
+  gint32 *ids;
+  guint n = 0;
+  gboolean ok = FALSE;
+
+  if (model == NULL)
+    return FALSE;
+  ids = take_prompt (stage, descry_llama_width (model), &n, &rows, error);
+  if (ids == NULL)
+    return FALSE;
+
+  session = descry_llama_session_new (model, n, error);
+  if (session != NULL)
+    {
+      logits = descry_try_alloc ((gsize) n * descry_llama_vocabulary (model), sizeof (float));
+      if (logits == NULL)
+        g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, _("No memory for the logits of %u tokens"), n);
+      else
+        ok = descry_llama_logits (session, ids, n, rows, logits, error);
+    }
+  if (ok)
+    descry_safetensors_writer_add (stage->output, "logits", DESCRY_ST_F32, 2, (guint64[]) { n, descry_llama_vocabulary (model) }, logits);
+  descry_free (ids);
+  descry_free (rows);
+  descry_free (logits);
+
+  return ok;
+}
+
 static const struct
 {
   DescrySlot slot;
@@ -417,6 +505,7 @@ static const struct
   { DESCRY_SLOT_SEGMENTER, run_segmenter },
   { DESCRY_SLOT_ENCODER, run_encoder },
   { DESCRY_SLOT_CONNECTOR, run_connector },
+  { DESCRY_SLOT_LLM, run_llm },
 };
 
 /* The file of the slot, or the one that was asked for by name. */

@@ -18,6 +18,7 @@ int descry_command_analyze (int argc, char **argv);
 int descry_command_ask (int argc, char **argv);
 int descry_command_chat (int argc, char **argv);
 int descry_command_convert (int argc, char **argv);
+int descry_command_bench (int argc, char **argv);
 int descry_command_devices (int argc, char **argv);
 int descry_command_models (int argc, char **argv);
 int descry_command_stage (int argc, char **argv);

@@ -30,6 +30,7 @@ static const struct
   { "models", descry_command_models, N_("List, check, add and remove networks") },
   { "convert", descry_command_convert, N_("Convert a checkpoint to GGUF") },
   { "devices", descry_command_devices, N_("What OpenCL offers, what was refused and why") },
+  { "bench", descry_command_bench, N_("Measure this machine and each stage") },
   { "stage", descry_command_stage, N_("Run one network on given tensors, for parity checks") },
 };
 
