@@ -189,6 +189,9 @@ descry_application_finalize (GObject *object)
 {
   DescryApplication *self = DESCRY_APPLICATION (object);
 
+  /* A job that still runs holds the engine: its thread must not outlive the main loop. */
+  if (self->engine != NULL)
+    g_object_run_dispose (G_OBJECT (self->engine));
   g_clear_object (&self->engine);
   g_clear_object (&self->settings);
   g_clear_pointer (&self->bundle, g_free);

@@ -38,6 +38,7 @@ struct _DescryLocalEngine
   GMutex lock;
   GCond  filled;
   GQueue jobs[N_PRIORITIES]; /* of DescryJob */
+  GPtrArray *running; /* GCancellable of each job under way, the innermost last */
   gboolean quit;
 
   /* Only the thread. */
@@ -311,6 +312,24 @@ ask (DescryLocalEngine *self,
 }
 
 static void
+note_running (DescryLocalEngine *self,
+              GCancellable      *cancellable,
+              gboolean           running)
+{
+  if (cancellable == NULL)
+    return;
+
+  g_mutex_lock (&self->lock);
+  if (running)
+    g_ptr_array_add (self->running, g_object_ref (cancellable));
+  else
+    g_ptr_array_remove_index (self->running, self->running->len - 1);
+  if (self->quit)
+    g_cancellable_cancel (cancellable);
+  g_mutex_unlock (&self->lock);
+}
+
+static void
 run_job (DescryLocalEngine *self,
          DescryJob         *job)
 {
@@ -328,6 +347,7 @@ run_job (DescryLocalEngine *self,
       return;
     }
 
+  note_running (self, cancellable, TRUE);
   if (open_all (self, &error))
     {
       switch (job->kind)
@@ -346,6 +366,7 @@ run_job (DescryLocalEngine *self,
         }
       slots_changed = TRUE;
     }
+  note_running (self, cancellable, FALSE);
 
   if (error != NULL && error->domain == DESCRY_ERROR)
     descry_engine_emit_stage (DESCRY_ENGINE (self), "failed", -1.0, error->message);
@@ -446,10 +467,13 @@ static void
 descry_local_engine_dispose (GObject *object)
 {
   DescryLocalEngine *self = DESCRY_LOCAL_ENGINE (object);
+  guint i;
 
-  /* Jobs hold the engine, so none runs now unless somebody disposes of it by force. */
+  /* Jobs hold the engine, so none runs now unless somebody disposes of it by force: at the program's end. */
   g_mutex_lock (&self->lock);
   self->quit = TRUE;
+  for (i = 0; i < self->running->len; i++)
+    g_cancellable_cancel (g_ptr_array_index (self->running, i));
   g_cond_signal (&self->filled);
   g_mutex_unlock (&self->lock);
   g_clear_pointer (&self->thread, g_thread_join);
@@ -466,6 +490,7 @@ descry_local_engine_finalize (GObject *object)
   g_clear_pointer (&self->device_name, g_free);
   g_clear_pointer (&self->device_error, g_free);
   g_clear_pointer (&self->bundle_error, g_free);
+  g_clear_pointer (&self->running, g_ptr_array_unref);
   g_cond_clear (&self->filled);
   g_mutex_clear (&self->lock);
 
@@ -489,6 +514,7 @@ descry_local_engine_init (DescryLocalEngine *self)
 
   g_mutex_init (&self->lock);
   g_cond_init (&self->filled);
+  self->running = g_ptr_array_new_with_free_func (g_object_unref);
   for (i = 0; i < N_PRIORITIES; i++)
     g_queue_init (&self->jobs[i]);
 }
