@@ -233,6 +233,10 @@ work (const Options *options,
   else
     g_string_append_printf (text, "%s\n", error->message);
 
+  /* The name the user gave, not the one of the moment. */
+  if (path != NULL)
+    g_string_replace (text, path, options->output, 0);
+
   while (done < text->len)
     {
       gssize n = write (pipe, text->str + done, text->len - done);

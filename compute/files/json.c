@@ -75,7 +75,7 @@ descry_files_json_parse (const char *text,
                          GError    **error)
 {
   const char *problem = find_excess (text, length, depth);
-  json_error_t where;
+  json_error_t where = { .line = 0 }; /* the library leaves the code alone when memory is out */
   json_t *value;
 
   if (problem != NULL)
@@ -87,11 +87,12 @@ descry_files_json_parse (const char *text,
   value = json_loadb (text, length, JSON_REJECT_DUPLICATES, &where);
   if (value == NULL)
     {
-      gboolean memory = json_error_code (&where) == json_error_out_of_memory;
+      /* Without a code it is memory that was out: syntax errors always have one. */
+      gboolean memory = json_error_code (&where) == json_error_out_of_memory || json_error_code (&where) == json_error_unknown;
       g_autofree char *shown = g_utf8_make_valid (where.text, -1);
 
       g_set_error (error, DESCRY_ERROR, memory ? DESCRY_ERROR_OUT_OF_MEMORY : DESCRY_ERROR_MODEL_BAD,
-                   "%s: JSON, line %d: %s", path, where.line, shown);
+                   "%s: JSON, line %d: %s", path, where.line, memory ? "out of memory" : shown);
     }
 
   return value;
