@@ -33,6 +33,12 @@ struct _DescryWeight
 /* "f32", "f16", "q8_0", "q4_0", "q4_1": ends the names of the kernels. */
 const char *descry_weight_format (const DescryWeight *weight);
 
+/* Columns up to which the integer kernels copy a row of A; as in compute/kernels/gemv.cpu.cl. */
+#define DESCRY_DOT_MOST 8192
+
+/* Whether the integer kernels are there and compute what they should. */
+gboolean    descry_gemm_probe_dot (DescryDevice       *device);
+
 /* C = A . W^T for an f32 weight, without epilogue; FALSE if CLBlast is not built in or declines. */
 gboolean    descry_gemm_clblast  (DescryRun          *run,
                                   DescryTensor        c,

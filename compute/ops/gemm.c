@@ -71,6 +71,54 @@ epilogue_flags (const DescryEpilogue *e)
   return (e->bias.buffer != NULL ? DESCRY_GEMM_BIAS : 0) | (e->residual.buffer != NULL ? DESCRY_GEMM_RESIDUAL : 0);
 }
 
+/* The integer kernels need an instruction that the driver's compiler was not asked for, so the processor is asked here,
+ * once, and then the device must compute a known product. */
+static gboolean
+has_dot (DescryDevice *device)
+{
+  if (device->dot_product == 0)
+    device->dot_product = descry_gemm_probe_dot (device) ? 1 : -1;
+
+  return device->dot_product > 0;
+}
+
+static const char *
+few_suffix (const DescryWeight *w,
+            guint               m)
+{
+  if (descry_device_family (w->device) == DESCRY_FAMILY_GPU)
+    return "";
+  if (m > 1)
+    return "_4";
+
+  return w->type != DESCRY_GGML_F32 && w->type != DESCRY_GGML_F16 && w->k <= DESCRY_DOT_MOST
+                 && w->device->gemm_provider != DESCRY_GEMM_OWN && has_dot (w->device)
+             ? "_dot"
+             : "";
+}
+
+/* Items for @panels panels: a few a core, so that what an item does once (its norm, its integers) is shared, and in
+ * equal shares. */
+static guint
+share_panels (DescryDevice *device,
+              guint         panels)
+{
+  guint units = MAX (device->info->compute_units, 1), best = 1, least = G_MAXUINT, chunk;
+
+  for (chunk = 1; chunk <= MAX (panels / (2 * units), 1); chunk++)
+    {
+      guint items = (panels + chunk - 1) / chunk, longest = (items + units - 1) / units * chunk;
+
+      if (longest <= least)
+        {
+          least = longest;
+          best = chunk;
+        }
+    }
+
+  return (panels + best - 1) / best;
+}
+
 static void
 launch_few (DescryRun            *run,
             DescryTensor          c,
@@ -90,9 +138,9 @@ launch_few (DescryRun            *run,
                        DESCRY_T (next_weight), DESCRY_T (next), DESCRY_U (next.pitch) };
   char name[32];
 
-  g_snprintf (name, sizeof name, "gemv_%s%s", descry_weight_format (w), cpu && m > 1 ? "_4" : "");
+  g_snprintf (name, sizeof name, "gemv_%s%s", descry_weight_format (w), few_suffix (w, m));
   descry_run_launch (run, descry_run_kernel (run, name, NULL), 2,
-                     cpu ? (gsize[]) { (results + DESCRY_PANEL - 1) / DESCRY_PANEL, m > 1 ? (m + 3) / 4 : 1 } : (gsize[]) { 64 * (gsize) results, m },
+                     cpu ? (gsize[]) { share_panels (w->device, (results + DESCRY_PANEL - 1) / DESCRY_PANEL), m > 1 ? (m + 3) / 4 : 1 } : (gsize[]) { 64 * (gsize) results, m },
                      cpu ? (gsize[]) { 1, 1 } : (gsize[]) { 64, 1 }, args, G_N_ELEMENTS (args));
 }
 

@@ -115,7 +115,8 @@ void op_embed (DescryRun *run, DescryTensor out, DescryTensor ids, const DescryW
 
 typedef enum { DESCRY_GEMM_AUTO, DESCRY_GEMM_OWN, DESCRY_GEMM_CLBLAST, DESCRY_GEMM_ONEDNN } DescryGemmProvider;
 
-/* Forces a provider for every later op_gemm() on @device (`--gemm=`); AUTO by default. */
+/* Forces a provider for every later op_gemm() on @device (`--gemm=`); AUTO by default. OWN is the oracle: float kernels
+ * only, where AUTO may give a quantized row to integer instructions (16-bit activations, NMSE under 1e-8). */
 void descry_gemm_force (DescryDevice *device, DescryGemmProvider provider);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DescryWeight, descry_weight_free)

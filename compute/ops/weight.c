@@ -138,8 +138,12 @@ pack_panel_row (const DescryWeight *weight,
         memcpy (to + (i * DESCRY_PANEL + lane) * 2, from + 2 * i, 2);
       to += halves * DESCRY_PANEL * 2;
       from += halves * 2;
-      for (i = 0; i < valid; i++)
-        memcpy (to + (i * DESCRY_PANEL + lane) * width, from + i * width, width);
+      if (halves == 0)
+        for (i = 0; i < valid; i++)
+          memcpy (to + (i * DESCRY_PANEL + lane) * width, from + i * width, width);
+      else
+        for (i = 0; i < quants; i += 4)
+          memcpy (to + (i * DESCRY_PANEL + lane * 4), from + i, 4);
     }
 }
 
