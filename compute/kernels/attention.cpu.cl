@@ -4,7 +4,7 @@
  * attention_stage_T  k, v f32 or f16 [kv, kv_heads * dim]           kt f32 [kv_heads][D][KV],            item 64 keys of a head: (KV / 64, kv_heads)
  *                                                                   vf f32 [kv_heads][KV][D]
  * attention_many     q f32 [q, heads * dim], kt, vf, bias           out f32 [q, heads * dim]             item 16 rows of a kv head: (rows / 16, kv_heads)
- * attention_few_T    q, k, v as they are                            parts f32                            item a span of keys of a kv head: (spans, kv_heads, q)
+ * attention_few_T_G  q, k, v as they are                            parts f32                            item a span of keys of a kv head: (spans, kv_heads, q)
  * attention_join     parts                                          out                                  item a head of a row: (heads, q)
  *
  * T is f32 or f16; D is dim rounded up to 32 and KV the keys rounded up to 64, both padded with zeros. Heads that share
@@ -180,96 +180,130 @@ attention_many (__global const float *q, const uint q_at, const uint q_pitch, __
     }
 }
 
-#define ATTENTION_FEW(T, LOAD)                                                                              \
+/* G heads that share keys are computed side by side: each key and value is loaded and widened once for them. */
+#define ATTENTION_FEW(T, LOAD, G)                                                                           \
   __kernel __attribute__ ((reqd_work_group_size (1, 1, 1))) void                                            \
-  attention_few_##T (__global const float *q, const uint q_at, const uint q_pitch,                          \
-                     __global const LOAD *k, const uint k_at, const uint k_pitch, __global const LOAD *v, const uint v_at, const uint v_pitch, \
-                     __global float *parts,                                                                 \
-                     __global const float *bias, const uint bias_at, const uint bias_pitch, const uint bias_head, const uint has_bias, \
-                     const uint rows, const uint keys, const uint group, const uint dim, const float scale, const uint causal, const uint past, const uint span) \
+  attention_few_##T##_##G (__global const float *q, const uint q_at, const uint q_pitch,                    \
+                           __global const LOAD *k, const uint k_at, const uint k_pitch, __global const LOAD *v, const uint v_at, const uint v_pitch,\
+                           __global float *parts,                                                           \
+                           __global const float *bias, const uint bias_at, const uint bias_pitch, const uint bias_head, const uint has_bias,\
+                           const uint rows, const uint keys, const uint group, const uint dim, const float scale, const uint causal, const uint past, const uint span)\
   {                                                                                                         \
-    const uint part = get_global_id (0), spans = get_global_size (0), kv_head = get_global_id (1), heads = get_global_size (1) * group, row = get_global_id (2); \
+    const uint part = get_global_id (0), spans = get_global_size (0), kv_head = get_global_id (1), heads = get_global_size (1) * group, row = get_global_id (2);\
     const uint limit = causal ? min (keys, row + past + 1) : keys;                                          \
     const uint first = part * span, last = min (first + span, limit);                                       \
     const uint wide = (dim + 31) / 32 * 32;                                                                 \
                                                                                                             \
-    for (uint g = 0; g < group; g++)                                                                        \
+    for (uint g0 = 0; g0 < group; g0 += G)                                                                  \
       {                                                                                                     \
-        const uint head = kv_head * group + g;                                                              \
-        __global float *to = parts + (((ulong) row * heads + head) * spans + part) * (wide + 16);           \
+        const uint head = kv_head * group + g0;                                                             \
         __global const float *b = bias + bias_at + (ulong) head * bias_head + (ulong) row * bias_pitch;     \
-        float query[AT_DIM], sum[AT_DIM];                                                                   \
-        float top = -INFINITY, weight = 0.0f;                                                               \
+        float query[G][AT_DIM], sum[G][AT_DIM], top[G], weight[G];                                          \
                                                                                                             \
-        for (uint d = 0; d < wide; d++)                                                                     \
+        for (uint g = 0; g < G; g++)                                                                        \
           {                                                                                                 \
-            query[d] = d < dim ? q[q_at + (ulong) row * q_pitch + head * dim + d] * scale : 0.0f;           \
-            sum[d] = 0.0f;                                                                                  \
+            for (uint d = 0; d < wide; d++)                                                                 \
+              {                                                                                             \
+                query[g][d] = d < dim ? q[q_at + (ulong) row * q_pitch + (head + g) * dim + d] * scale : 0.0f;\
+                sum[g][d] = 0.0f;                                                                           \
+              }                                                                                             \
+            top[g] = -INFINITY;                                                                             \
+            weight[g] = 0.0f;                                                                               \
           }                                                                                                 \
                                                                                                             \
         for (uint key = first; key < last; key += 16)                                                       \
           {                                                                                                 \
             const uint valid = min (16u, last - key);                                                       \
-            float score[16], above;                                                                         \
-            float16 e;                                                                                      \
+            float score[G][16], keep[G];                                                                    \
                                                                                                             \
             for (uint i = 0; i < 16; i++)                                                                   \
               {                                                                                             \
                 const ulong from = k_at + (ulong) (key + min (i, valid - 1)) * k_pitch + kv_head * dim;     \
-                float16 dots = (float16) (0.0f);                                                            \
-                float rest = 0.0f;                                                                          \
+                float16 dots[G];                                                                            \
+                float rest[G];                                                                              \
                 uint d = 0;                                                                                 \
                                                                                                             \
+                _Pragma ("unroll") for (uint g = 0; g < G; g++)                                             \
+                  {                                                                                         \
+                    dots[g] = (float16) (0.0f);                                                             \
+                    rest[g] = 0.0f;                                                                         \
+                  }                                                                                         \
                 for (; d + 16 <= dim; d += 16)                                                              \
-                  dots += vload16 (0, query + d) * ATTENTION_LOAD16_##T (k, from + d);                      \
+                  {                                                                                         \
+                    const float16 value = ATTENTION_LOAD16_##T (k, from + d);                               \
+                                                                                                            \
+                    _Pragma ("unroll") for (uint g = 0; g < G; g++)                                         \
+                      dots[g] += vload16 (0, query[g] + d) * value;                                         \
+                  }                                                                                         \
                 for (; d < dim; d++)                                                                        \
-                  rest += query[d] * ATTENTION_VALUE_##T (k, from + d);                                     \
-                score[i] = i < valid ? rest + descry_sum16 (dots) + (has_bias ? b[key + i] : 0.0f) : -INFINITY; \
+                  _Pragma ("unroll") for (uint g = 0; g < G; g++)                                           \
+                    rest[g] += query[g][d] * ATTENTION_VALUE_##T (k, from + d);                             \
+                _Pragma ("unroll") for (uint g = 0; g < G; g++)                                             \
+                  score[g][i] = i < valid ? rest[g] + descry_sum16 (dots[g]) + (has_bias ? b[(ulong) g * bias_head + key + i] : 0.0f) : -INFINITY;\
               }                                                                                             \
                                                                                                             \
-            e = vload16 (0, score);                                                                         \
-            above = fmax (top, descry_max16 (e));                                                           \
-            if (above != -INFINITY)                                                                         \
+            for (uint g = 0; g < G; g++)                                                                    \
               {                                                                                             \
-                const float keep = exp (top - above);                                                       \
+                float16 e = vload16 (0, score[g]);                                                          \
+                const float above = fmax (top[g], descry_max16 (e));                                        \
                                                                                                             \
-                top = above;                                                                                \
-                e = exp (e - above);                                                                        \
-                vstore16 (e, 0, score);                                                                     \
-                weight = weight * keep + descry_sum16 (e);                                                  \
+                /* Nothing seen yet: any finite number serves, exp (-inf) is 0, and NaN, the alarm, stays NaN. */\
+                keep[g] = above == -INFINITY ? 1.0f : exp (top[g] - above);                                 \
+                e = exp (e - (above == -INFINITY ? 0.0f : above));                                          \
+                top[g] = above;                                                                             \
+                vstore16 (e, 0, score[g]);                                                                  \
+                weight[g] = weight[g] * keep[g] + descry_sum16 (e);                                         \
+              }                                                                                             \
                                                                                                             \
-                for (uint d = 0; d < dim; d += 16)                                                          \
-                  if (d + 16 <= dim)                                                                        \
+            for (uint d = 0; d < dim; d += 16)                                                              \
+              if (d + 16 <= dim)                                                                            \
+                {                                                                                           \
+                  float16 total[G];                                                                         \
+                                                                                                            \
+                  _Pragma ("unroll") for (uint g = 0; g < G; g++)                                           \
+                    total[g] = keep[g] * vload16 (0, sum[g] + d);                                           \
+                  for (uint i = 0; i < valid; i++)                                                          \
                     {                                                                                       \
-                      float16 total = keep * vload16 (0, sum + d);                                          \
+                      const float16 value = ATTENTION_LOAD16_##T (v, v_at + (ulong) (key + i) * v_pitch + kv_head * dim + d);\
+                                                                                                            \
+                      _Pragma ("unroll") for (uint g = 0; g < G; g++)                                       \
+                        total[g] += score[g][i] * value;                                                    \
+                    }                                                                                       \
+                  _Pragma ("unroll") for (uint g = 0; g < G; g++)                                           \
+                    vstore16 (total[g], 0, sum[g] + d);                                                     \
+                }                                                                                           \
+              else                                                                                          \
+                for (uint one = d; one < dim; one++)                                                        \
+                  for (uint g = 0; g < G; g++)                                                              \
+                    {                                                                                       \
+                      float total = keep[g] * sum[g][one];                                                  \
                                                                                                             \
                       for (uint i = 0; i < valid; i++)                                                      \
-                        total += score[i] * ATTENTION_LOAD16_##T (v, v_at + (ulong) (key + i) * v_pitch + kv_head * dim + d); \
-                      vstore16 (total, 0, sum + d);                                                         \
+                        total += score[g][i] * ATTENTION_VALUE_##T (v, v_at + (ulong) (key + i) * v_pitch + kv_head * dim + one);\
+                      sum[g][one] = total;                                                                  \
                     }                                                                                       \
-                  else                                                                                      \
-                    for (uint e1 = d; e1 < dim; e1++)                                                       \
-                      {                                                                                     \
-                        float total = keep * sum[e1];                                                       \
-                                                                                                            \
-                        for (uint i = 0; i < valid; i++)                                                    \
-                          total += score[i] * ATTENTION_VALUE_##T (v, v_at + (ulong) (key + i) * v_pitch + kv_head * dim + e1); \
-                        sum[e1] = total;                                                                    \
-                      }                                                                                     \
-              }                                                                                             \
-            else if (isnan (descry_sum16 (e))) /* NaN is the alarm: it must come out */                     \
-              weight = NAN;                                                                                 \
           }                                                                                                 \
                                                                                                             \
-        for (uint d = 0; d < wide; d++)                                                                     \
-          to[d] = sum[d];                                                                                   \
-        to[wide] = top;                                                                                     \
-        to[wide + 1] = weight;                                                                              \
+        for (uint g = 0; g < G; g++)                                                                        \
+          {                                                                                                 \
+            __global float *to = parts + (((ulong) row * heads + head + g) * spans + part) * (wide + 16);   \
+                                                                                                            \
+            for (uint d = 0; d < wide; d++)                                                                 \
+              to[d] = sum[g][d];                                                                            \
+            to[wide] = top[g];                                                                              \
+            to[wide + 1] = weight[g];                                                                       \
+          }                                                                                                 \
       }                                                                                                     \
   }
 
-ATTENTION_FEW (f32, float)
-ATTENTION_FEW (f16, half)
+ATTENTION_FEW (f32, float, 1)
+ATTENTION_FEW (f32, float, 2)
+ATTENTION_FEW (f32, float, 3)
+ATTENTION_FEW (f32, float, 4)
+ATTENTION_FEW (f16, half, 1)
+ATTENTION_FEW (f16, half, 2)
+ATTENTION_FEW (f16, half, 3)
+ATTENTION_FEW (f16, half, 4)
 
 __kernel __attribute__ ((reqd_work_group_size (1, 1, 1))) void
 attention_join (__global const float *parts, __global float *out, const uint out_at, const uint out_pitch, const uint spans, const uint dim)

@@ -104,15 +104,18 @@ attend_few (DescryRun             *run,
   guint wanted = MAX (1, 4 * units / (p->kv_heads * rows));
   guint span = MAX (LEAST_SPAN, (keys + wanted - 1) / wanted);
   guint spans = (keys + span - 1) / span;
+  guint group = p->heads / p->kv_heads, together = group % 4 == 0 ? 4 : group % 3 == 0 ? 3 : group % 2 == 0 ? 2 : 1;
   DescryTensor parts = descry_run_tensor2 (run, rows * p->heads, wanted * (wide + 16));
   DescryArg args[24] = { DESCRY_T (q), DESCRY_U (q.pitch), DESCRY_T (k), DESCRY_U (k.pitch), DESCRY_T (v), DESCRY_U (v.pitch), DESCRY_B (parts.buffer) };
+  char name[32];
   guint i;
 
+  g_snprintf (name, sizeof name, "attention_few_%s_%u", k.type == DESCRY_F32 ? "f32" : "f16", together);
   for (i = 0; i < n_shared; i++)
     args[7 + i] = shared[i];
   args[7 + n_shared] = DESCRY_U (span);
 
-  descry_run_launch (run, descry_run_kernel (run, k.type == DESCRY_F32 ? "attention_few_f32" : "attention_few_f16", NULL), 3,
+  descry_run_launch (run, descry_run_kernel (run, name, NULL), 3,
                      (gsize[]) { spans, p->kv_heads, rows }, (gsize[]) { 1, 1, 1 }, args, 8 + n_shared);
   descry_run_launch (run, descry_run_kernel (run, "attention_join", NULL), 2, (gsize[]) { p->heads, rows }, (gsize[]) { 1, 1 },
                      (DescryArg[]) { DESCRY_B (parts.buffer), DESCRY_T (out), DESCRY_U (out.pitch), DESCRY_U (spans), DESCRY_U (p->head_dim) }, 5);

@@ -25,6 +25,9 @@ static const Case cases[] = {
   { 5, 7, 2, 1, 3, FALSE, 0, 1, FALSE, 0 },
   { 1, 300, 9, 3, 64, TRUE, 299, 0, TRUE, 0 }, /* SmolLM2, decoding */
   { 3, 130, 9, 3, 64, TRUE, 127, 0, TRUE, 0 },
+  { 2, 90, 8, 2, 24, TRUE, 88, 1, TRUE, 0 }, /* groups of 4, 2 and 5 */
+  { 4, 90, 6, 3, 40, FALSE, 0, 2, TRUE, 0 },
+  { 1, 200, 5, 1, 16, TRUE, 199, 0, FALSE, 0 },
   { 70, 70, 9, 3, 64, TRUE, 0, 0, TRUE, 0 }, /* and its prompt */
   { 33, 97, 4, 4, 64, TRUE, 64, 0, FALSE, 0 },
   { 20, 64, 2, 2, 88, FALSE, 0, 2, FALSE, 0 }, /* EVA */
