@@ -1,4 +1,4 @@
-/* models.c - a product, an attention and a whole MQ-Former, with each call and each allocation failing once
+/* models.c - a product, an attention, a whole MQ-Former and a language model, with each call and each allocation failing once
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "compute/device/program-cache.h"
+#include "compute/models/llama.h"
 #include "compute/models/mq-former.h"
 #include "compute/ops/attention.h"
 #include "compute/ops/gemm.h"
@@ -81,6 +82,39 @@ mq_former (DescryDevice *device,
   return TRUE;
 }
 
+/* Three tokens after a prompt with a soft token in it. */
+static gboolean
+llama (DescryDevice *device,
+       GByteArray   *results,
+       GError      **error)
+{
+  g_autofree char *path = g_test_build_filename (G_TEST_DIST, "golden", "llama", "llama.gguf", NULL);
+  g_autoptr (DescryGguf) gguf = descry_gguf_open (path, error);
+  g_autoptr (DescryLlama) model = gguf != NULL ? descry_llama_new (device, gguf, NULL, NULL, NULL, error) : NULL;
+  g_autoptr (DescryLlamaSession) session = model != NULL ? descry_llama_session_new (model, 16, error) : NULL;
+  const gint32 ids[] = { 1, 5, -1, 9 };
+  g_autofree float *soft = NULL;
+  guint64 seed = 1;
+  guint i;
+
+  if (session == NULL)
+    return FALSE;
+  soft = g_new0 (float, descry_llama_width (model));
+  soft[0] = 0.5f;
+  if (!descry_llama_prompt (session, ids, G_N_ELEMENTS (ids), soft, NULL, NULL, NULL, error))
+    return FALSE;
+  for (i = 0; i < 3; i++)
+    {
+      gint32 id = descry_llama_next (session, 0.0f, &seed, NULL, error);
+
+      if (id < 0)
+        return FALSE;
+      g_byte_array_append (results, (const guint8 *) &id, sizeof id);
+    }
+
+  return TRUE;
+}
+
 /* The same on a device of its own: what is built once per device fails as well. */
 static gboolean
 mq_former_from_nothing (DescryDevice *none,
@@ -141,6 +175,12 @@ test_mq_former (void)
 }
 
 static void
+test_llama (void)
+{
+  loop_family (DESCRY_FAMILY_AUTO, llama, 60);
+}
+
+static void
 test_once_per_device (void)
 {
   static const char *const functions[] = { "clCreateContext", "clCreateCommandQueue", "clCreateProgramWithSource", "clBuildProgram", "clCreateKernel" };
@@ -165,6 +205,7 @@ test_allocations (void)
     return;
   g_assert_cmpuint (loop_allocations (device, product_and_attention), >=, 1);
   g_assert_cmpuint (loop_allocations (device, mq_former), >=, 40);
+  g_assert_cmpuint (loop_allocations (device, llama), >=, 10);
 }
 
 int
@@ -176,6 +217,7 @@ main (int    argc,
   g_test_add_func ("/fault/product/cpu", test_product_cpu);
   g_test_add_func ("/fault/product/gpu", test_product_gpu);
   g_test_add_func ("/fault/mq-former/calls", test_mq_former);
+  g_test_add_func ("/fault/llama/calls", test_llama);
   g_test_add_func ("/fault/mq-former/once-per-device", test_once_per_device);
   g_test_add_func ("/fault/allocations", test_allocations);
 
