@@ -183,7 +183,7 @@ bench_child (const char *what,
                (end - begin) / 1000.0, usage.ru_maxrss / 1024.0);
     }
   else
-    g_printerr ("%s\n", error->message);
+    g_printerr ("descry: %s\n", error->message);
 
   return ok ? DESCRY_EXIT_DONE : DESCRY_EXIT_FAILED;
 }

@@ -263,7 +263,7 @@ descry_command_bench (int    argc,
   if (!g_option_context_parse (context, &argc, &argv, &error) || argc > 1 || runs < MIN_RUNS || runs > 1000
       || (stage != NULL && !is_network (stage) && !is_process (stage) && strcmp (stage, "llm") != 0))
     {
-      g_printerr ("%s\n", error != NULL ? error->message : _("`descry bench` knows no such stage or number of runs; --help explains"));
+      g_printerr ("descry: %s\n", error != NULL ? error->message : _("`descry bench` knows no such stage or number of runs; --help explains"));
       status = DESCRY_EXIT_USAGE;
     }
   else if (child != NULL)
@@ -273,7 +273,7 @@ descry_command_bench (int    argc,
       bench.runs = (guint) runs;
       status = (answers ? bench_answers (&bench, pairs, photos, &error) : run_bench (&bench, stage, &error)) ? DESCRY_EXIT_DONE : DESCRY_EXIT_FAILED;
       if (error != NULL)
-        g_printerr ("%s\n", error->message);
+        g_printerr ("descry: %s\n", error->message);
     }
   bench_clear (&bench);
 

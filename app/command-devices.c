@@ -127,9 +127,9 @@ print_all (GPtrArray *probes,
     g_printerr (_("%s: this platform offers no device\n"), (const char *) g_ptr_array_index (empty, i));
 
   if (probes->len == 0)
-    g_printerr (_("No OpenCL device was found. Install a driver: the package pocl-opencl-icd runs on every processor.\n"));
+    g_printerr (_("descry: No OpenCL device was found. Install a driver: the package pocl-opencl-icd runs on every processor.\n"));
   else if (!usable)
-    g_printerr (_("None of the devices can be used.\n"));
+    g_printerr (_("descry: None of the devices can be used.\n"));
 
   return usable;
 }
@@ -154,7 +154,7 @@ descry_command_devices (int    argc,
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   if (!g_option_context_parse (context, &argc, &argv, &error) || argc > 1)
     {
-      g_printerr ("%s\n", error != NULL ? error->message : _("`descry devices` takes no arguments"));
+      g_printerr ("descry: %s\n", error != NULL ? error->message : _("`descry devices` takes no arguments"));
       return DESCRY_EXIT_USAGE;
     }
 
@@ -173,7 +173,7 @@ descry_command_devices (int    argc,
     probes = descry_device_probe (program, NULL, &error);
   if (probes == NULL)
     {
-      g_printerr ("%s\n", error->message);
+      g_printerr ("descry: %s\n", error->message);
       return DESCRY_EXIT_FAILED;
     }
 

@@ -599,7 +599,7 @@ descry_command_stage (int    argc,
   g_option_context_set_summary (context, _("Stages: tagger, detector, segmenter, encoder, connector, llm. Tensors by name in safetensors files."));
   if (!g_option_context_parse (context, &argc, &argv, &error) || argc != 2 || input == NULL || output == NULL)
     {
-      g_printerr ("%s\n", error != NULL ? error->message : _("`descry stage NAME --input FILE --output FILE` needs all three; --help explains"));
+      g_printerr ("descry: %s\n", error != NULL ? error->message : _("`descry stage NAME --input FILE --output FILE` needs all three; --help explains"));
       return DESCRY_EXIT_USAGE;
     }
   for (i = 0; i < G_N_ELEMENTS (stages); i++)
@@ -607,7 +607,7 @@ descry_command_stage (int    argc,
       break;
   if (i == G_N_ELEMENTS (stages))
     {
-      g_printerr (_("There is no stage “%s”\n"), argv[1]);
+      g_printerr (_("descry: There is no stage “%s”\n"), argv[1]);
       return DESCRY_EXIT_USAGE;
     }
 
@@ -618,7 +618,7 @@ descry_command_stage (int    argc,
   done = stage.input != NULL && run_stage (&stage, i, file, device, output, taps, &error);
   stage_clear (&stage);
   if (!done)
-    g_printerr ("%s\n", error->message);
+    g_printerr ("descry: %s\n", error->message);
 
   return done ? DESCRY_EXIT_DONE : DESCRY_EXIT_FAILED;
 }
