@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "compute/memory.h"
+#include "compute/models/llama-adapter.h"
 
 /* Far beyond any model that fits a desktop; keeps products of two inside 64 bits. */
 #define MAX_LAYERS 1024
@@ -25,6 +26,7 @@
 typedef struct
 {
   DescryGguf        *gguf;
+  DescryGguf        *adapter; /* or NULL */
   DescryLlama       *model;
   GCancellable      *cancellable;
   DescryProgressFunc progress;
@@ -157,8 +159,11 @@ load_weights (Loader            *loader,
       ok = bytes[i] != NULL && step (loader, found[i], error);
       if (ok)
         {
-          parts[i] = (DescryWeightPart) { found[i]->type, rows[i], bytes[i] };
-          joins = joins && descry_weight_joins (found[0]->type, found[i]->type);
+          DescryGgmlType type = found[i]->type;
+
+          ok = loader->adapter == NULL || descry_adapter_merge (loader->adapter, name, rows[i], cols, &type, &bytes[i], error);
+          parts[i] = (DescryWeightPart) { type, rows[i], bytes[i] };
+          joins = joins && descry_weight_joins (parts[0].type, type);
         }
     }
 
@@ -447,9 +452,35 @@ descry_llama_new (DescryDevice       *device,
                   gpointer            data,
                   GError            **error)
 {
+  return descry_llama_new_adapted (device, gguf, NULL, cancellable, progress, data, error);
+}
+
+DescryLlama *
+descry_llama_new_adapted (DescryDevice       *device,
+                          DescryGguf         *gguf,
+                          DescryGguf         *adapter,
+                          GCancellable       *cancellable,
+                          DescryProgressFunc  progress,
+                          gpointer            data,
+                          GError            **error)
+{
   g_autoptr (DescryLlama) model = g_new0 (DescryLlama, 1);
-  Loader loader = { gguf, model, cancellable, progress, data };
+  Loader loader = { gguf, adapter, model, cancellable, progress, data };
+  const char *own, *wanted;
   gboolean ok;
+
+  if (adapter != NULL)
+    {
+      own = descry_gguf_get_string (gguf, "general.architecture", error);
+      wanted = own != NULL ? descry_gguf_get_string (adapter, "general.architecture", error) : NULL;
+      if (wanted == NULL)
+        return NULL;
+      if (!descry_adapter_is (adapter) || strcmp (own, wanted) != 0)
+        {
+          g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "%s: not an adapter of the architecture “%s”", descry_gguf_path (adapter), own);
+          return NULL;
+        }
+    }
 
   model->device = device;
   model->path = g_strdup (descry_gguf_path (gguf));

@@ -20,6 +20,10 @@ typedef void (*DescryProgressFunc) (double fraction, gpointer data);
 
 DescryLlama *descry_llama_new  (DescryDevice *device, DescryGguf *gguf, GCancellable *cancellable,
                                 DescryProgressFunc progress, gpointer data, GError **error);
+
+/* The same with low-rank adapters merged into the weights; @adapter may be %NULL. */
+DescryLlama *descry_llama_new_adapted (DescryDevice *device, DescryGguf *gguf, DescryGguf *adapter, GCancellable *cancellable,
+                                       DescryProgressFunc progress, gpointer data, GError **error);
 void         descry_llama_free (DescryLlama *model);
 guint        descry_llama_width (DescryLlama *model);
 guint        descry_llama_vocabulary (DescryLlama *model);

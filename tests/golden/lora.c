@@ -11,6 +11,7 @@
 
 #include "compute/files/safetensors.h"
 #include "compute/memory.h"
+#include "compute/models/llama.h"
 #include "compute/ops/provider.h"
 #include "compute/train/llama-train.h"
 #include "compute/train/optimiser.h"
@@ -287,6 +288,64 @@ test_refusals (void)
   close_fixture (&fixture);
 }
 
+/* The saved adapters, merged into the model that answers: the loss of the model that was trained. */
+static void
+test_merged (void)
+{
+  g_autofree char *path = g_build_filename (g_get_tmp_dir (), "descry-test-merged.gguf", NULL);
+  g_autofree char *base = g_build_filename (g_getenv ("G_TEST_SRCDIR"), "golden", "train", "tiny-llama.gguf", NULL);
+  g_autoptr (DescryGguf) gguf = NULL, adapter = NULL;
+  g_autoptr (DescryLlama) merged = NULL;
+  g_autoptr (DescryLlamaSession) session = NULL;
+  g_autoptr (GError) error = NULL;
+  const DescryTrainExample *example;
+  g_autofree float *logits = NULL;
+  double norm, expected, loss = 0.0;
+  Fixture fixture;
+  guint step, i, j;
+
+  if (!open_fixture (&fixture, DESCRY_FAMILY_AUTO))
+    return;
+  for (step = 1; step <= 10; step++)
+    train_step (&fixture, step, &norm);
+  example = &g_array_index (fixture.examples, DescryTrainExample, 0);
+  descry_train_llama_loss (fixture.model, example, 1, FALSE, NULL, &expected, &error);
+  g_assert_no_error (error);
+  descry_train_llama_save (fixture.model, path, "a test", &error);
+  g_assert_no_error (error);
+
+  gguf = descry_gguf_open (base, &error);
+  g_assert_no_error (error);
+  adapter = descry_gguf_open (path, &error);
+  g_assert_no_error (error);
+  g_assert_null (descry_llama_new_adapted (fixture.device, gguf, gguf, NULL, NULL, NULL, &error)); /* no adapter */
+  g_assert_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD);
+  g_clear_error (&error);
+  merged = descry_llama_new_adapted (fixture.device, gguf, adapter, NULL, NULL, NULL, &error);
+  g_assert_no_error (error);
+  session = descry_llama_session_new (merged, 64, &error);
+  g_assert_no_error (error);
+  logits = g_new (float, (gsize) example->n * 60);
+  descry_llama_logits (session, example->ids, example->n, NULL, logits, &error);
+  g_assert_no_error (error);
+  for (i = example->first_target; i < example->n; i++)
+    {
+      const float *row = logits + (gsize) (i - 1) * 60;
+      double total = 0.0;
+
+      for (j = 0; j < 60; j++)
+        total += exp (row[j]);
+      loss += (log (total) - row[example->ids[i]]) / (example->n - example->first_target);
+    }
+  /* Merged weights are Q8_0, the cache is f16. */
+  g_assert_cmpfloat (fabs (loss - expected), <, 0.05 * expected);
+
+  g_clear_pointer (&session, descry_llama_session_free);
+  g_clear_pointer (&merged, descry_llama_free);
+  g_unlink (path);
+  close_fixture (&fixture);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -298,6 +357,7 @@ main (int    argc,
   g_test_add_func ("/golden/lora/curve-gpu", test_curve_gpu);
   g_test_add_func ("/golden/lora/resume", test_resume);
   g_test_add_func ("/golden/lora/refusals", test_refusals);
+  g_test_add_func ("/golden/lora/merged", test_merged);
 
   return g_test_run ();
 }
