@@ -22,5 +22,6 @@ int descry_command_bench (int argc, char **argv);
 int descry_command_devices (int argc, char **argv);
 int descry_command_models (int argc, char **argv);
 int descry_command_stage (int argc, char **argv);
+int descry_command_train (int argc, char **argv);
 
 G_END_DECLS

@@ -22,6 +22,7 @@
 
 #include "compute/lyrics/nouns.h"
 #include "compute/lyrics/question.h"
+#include "compute/lyrics/relations.h"
 
 #include <math.h>
 #include <string.h>
@@ -406,6 +407,21 @@ append_fact (GString              *text,
   return TRUE;
 }
 
+/* Sides, sizes and distances first: such questions have other forms in them. */
+static gboolean
+append_any_fact (GString              *text,
+                 DescryScene          *scene,
+                 float                 threshold,
+                 const char           *question,
+                 const DescryQuestion *read,
+                 GPtrArray            *chips,
+                 GPtrArray            *shown)
+{
+  g_autoptr (GPtrArray) told = g_ptr_array_new ();
+
+  return descry_relations_fact (text, scene, shown, question, told) || append_fact (text, scene, threshold, read, chips, shown);
+}
+
 /* Python's str (round (v, 3)): the shortest decimal that is at most three places long. */
 static void
 append_fraction (GString *text,
@@ -523,7 +539,7 @@ descry_prompt_write (DescryScene    *scene,
 
         append_list (list, scene, shown, threshold);
         add_evidence (evidence, shown);
-        if (append_fact (fact, scene, threshold, read, chosen, shown))
+        if (append_any_fact (fact, scene, threshold, question, read, chosen, shown))
           g_string_append_printf (text, "%s\n%s\n%s", list->str, question, fact->str);
         else
           g_string_append_printf (text, "%s\n%s", question, list->str);
@@ -584,7 +600,7 @@ descry_prompt_template_answer (DescryScene *scene,
   shown = shown_objects (scene, threshold);
   chosen = chip_objects (scene, chips, n_chips);
   read = descry_question_read (scene, threshold, question);
-  if (!append_fact (text, scene, threshold, read, chosen, shown))
+  if (!append_any_fact (text, scene, threshold, question, read, chosen, shown))
     append_list (text, scene, shown, threshold);
 
   return g_strdup (text->str);

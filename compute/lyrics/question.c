@@ -18,6 +18,9 @@ static const char *const stops[] = { "in", "on", "at", "here", "visible", "near"
 static const char *const pictures[] = { "photo", "picture", "image", "photograph", "scene", "foreground", "background", "thing", "things", "object", "objects", "something", "anything",
                                         "everything", "left", "right", "top", "bottom", "center", "centre", "middle", "side", "corner", NULL };
 
+/* They stand for something that was said before. */
+static const char *const pronouns[] = { "it", "they", "them", "he", "him", "she", "her", "this", "that", "these", "those", NULL };
+
 static const char *
 word_at (GArray *words,
          guint   at)
@@ -145,6 +148,8 @@ read_subject (DescryQuestion *self,
 
   while (word_in (words, from, fillers))
     from++;
+  if (word_in (words, from, pronouns))
+    return;
   for (to = from; to < words->len && !word_in (words, to, stops) && !word_in (words, to, pictures) && to - from < 4; to++)
     if (to > from && word_in (words, to, (const char *const[]) { "the", "a", "an", NULL }))
       break;

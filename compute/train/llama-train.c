@@ -700,7 +700,7 @@ descry_train_llama_loss (DescryTrainLlama         *model,
   return ok;
 }
 
-/* Adds NAME.lora_a [rank, k] and NAME.lora_b [rows, rank]. */
+/* Adds NAME.lora_a [rank, k] and NAME.lora_b [rows, rank], f16. */
 static gboolean
 save_linear (DescryTrainLlama       *model,
              DescryGgufWriter       *writer,
@@ -715,8 +715,8 @@ save_linear (DescryTrainLlama       *model,
     {
       guint rows = linear->rows[i];
       g_autofree char *name_a = g_strdup_printf ("blk.%u.%s.weight.lora_a", layer, names[i]), *name_b = g_strdup_printf ("blk.%u.%s.weight.lora_b", layer, names[i]);
-      float *a = descry_try_alloc ((gsize) r * k, sizeof (float)), *b = descry_try_alloc ((gsize) r * rows, sizeof (float));
-      const float *turned = values + linear->b[i].offset;
+      guint16 *a = descry_try_alloc ((gsize) r * k, sizeof *a), *b = descry_try_alloc ((gsize) r * rows, sizeof *b);
+      const float *own = values + linear->a.offset + (gsize) i * r * k, *turned = values + linear->b[i].offset;
 
       if (a == NULL || b == NULL)
         {
@@ -724,12 +724,13 @@ save_linear (DescryTrainLlama       *model,
           descry_free (b);
           return FALSE;
         }
-      memcpy (a, values + linear->a.offset + (gsize) i * r * k, (gsize) r * k * sizeof (float));
+      for (c = 0; c < r * k; c++)
+        a[c] = descry_float_to_half (own[c]);
       for (row = 0; row < rows; row++)
         for (c = 0; c < r; c++)
-          b[(gsize) row * r + c] = turned[(gsize) c * rows + row];
-      descry_gguf_writer_add (writer, name_a, DESCRY_GGML_F32, 2, (const guint64[]) { k, r }, a, (gsize) r * k * sizeof (float));
-      descry_gguf_writer_add (writer, name_b, DESCRY_GGML_F32, 2, (const guint64[]) { r, rows }, b, (gsize) r * rows * sizeof (float));
+          b[(gsize) row * r + c] = descry_float_to_half (turned[(gsize) c * rows + row]);
+      descry_gguf_writer_add (writer, name_a, DESCRY_GGML_F16, 2, (const guint64[]) { k, r }, a, (gsize) r * k * sizeof *a);
+      descry_gguf_writer_add (writer, name_b, DESCRY_GGML_F16, 2, (const guint64[]) { r, rows }, b, (gsize) r * rows * sizeof *b);
     }
 
   return TRUE;
