@@ -254,7 +254,7 @@ conv_tiles (__global float *y, const uint y_at, const uint y_pitch,
 }
 
 /* Four output pixels from `ox`, 16 channels: the four share each weight. `k` and `stride` are constants after inlining. */
-inline void
+static inline __attribute__ ((always_inline)) void
 depthwise_tile (const uint k, const uint stride, __global float *y, const uint y_pitch, __global const float *x, const uint x_pitch,
                 __global const float *weights, const uint c_padded, const float16 start, __global const float *residual, const uint residual_pitch,
                 const uint h, const uint w, const uint ow, const uint dilation, const uint ox, const int iy0, const int ix0, const bool inside, const uint act)
@@ -296,7 +296,7 @@ depthwise_tile (const uint k, const uint stride, __global float *y, const uint y
       conv_store16 (y + (ulong) (ox + p) * y_pitch, residual ? residual + (ulong) (ox + p) * residual_pitch : 0, sum[p], act, 16);
 }
 
-/* The last channels where they do not fill 16 lanes, one by one. */
+/* The last channels where they do not fill 16 lanes, and kernels that no network here has: one by one. */
 inline void
 depthwise_rest (const uint k, const uint stride, __global float *y, const uint y_pitch, __global const float *x, const uint x_pitch,
                 __global const float *weights, const uint c_padded, __global const float *bias, __global const float *residual, const uint residual_pitch,
@@ -338,7 +338,7 @@ conv_depthwise (__global float *y, const uint y_at, const uint y_pitch,
   const int iy0 = (int) ((row - image * oh) * stride) - pad_top;
   /* A last group of channels that is not full starts earlier and does some twice, unless that would add the
    * residual twice where it is the output itself. */
-  const uint whole = c >= 16 && !has_residual ? c : c & ~15u;
+  const uint common = (k == 3 || k == 5) && stride <= 2, whole = !common ? 0 : c >= 16 && !has_residual ? c : c & ~15u;
   __global const float *picture = x + x_at + (ulong) image * h * w * x_pitch;
   __global const float *other = residual + residual_at + (ulong) row * ow * residual_pitch, *taps = weights + weights_at;
   __global float *to = y + y_at + (ulong) row * ow * y_pitch;
@@ -366,8 +366,10 @@ conv_depthwise (__global float *y, const uint y_at, const uint y_pitch,
               depthwise_tile (3, 1, to + from, y_pitch, picture + from, x_pitch, taps + from, c_padded, start, more, residual_pitch, h, w, ow, dilation, ox, iy0, ix0, inside, act);
             else if (k == 5 && stride == 1)
               depthwise_tile (5, 1, to + from, y_pitch, picture + from, x_pitch, taps + from, c_padded, start, more, residual_pitch, h, w, ow, dilation, ox, iy0, ix0, inside, act);
+            else if (k == 3 && stride == 2)
+              depthwise_tile (3, 2, to + from, y_pitch, picture + from, x_pitch, taps + from, c_padded, start, more, residual_pitch, h, w, ow, dilation, ox, iy0, ix0, inside, act);
             else
-              depthwise_tile (k, stride, to + from, y_pitch, picture + from, x_pitch, taps + from, c_padded, start, more, residual_pitch, h, w, ow, dilation, ox, iy0, ix0, inside, act);
+              depthwise_tile (5, 2, to + from, y_pitch, picture + from, x_pitch, taps + from, c_padded, start, more, residual_pitch, h, w, ow, dilation, ox, iy0, ix0, inside, act);
           }
       }
   if (whole < c)

@@ -47,6 +47,7 @@ static const Case cases[] = {
   { 1, 7, 7, 96, 96, 3, 1, 1, TRUE, TRUE, TRUE, TRUE, DESCRY_ACT_RELU6 },
   { 1, 16, 16, 22, 22, 5, 1, 1, TRUE, TRUE, FALSE, FALSE, DESCRY_ACT_RELU },
   { 1, 13, 16, 40, 40, 3, 2, 1, TRUE, TRUE, FALSE, TRUE, DESCRY_ACT_TANH },
+  { 1, 12, 11, 20, 20, 7, 3, 1, TRUE, TRUE, TRUE, TRUE, DESCRY_ACT_RELU },
   { 1, 6, 5, 16, 16, 3, 1, 2, FALSE, TRUE, FALSE, TRUE, DESCRY_ACT_GELU },
 };
 
