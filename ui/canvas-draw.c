@@ -395,7 +395,12 @@ descry_canvas_snapshot (GtkWidget   *widget,
   descry_tiler_snapshot (self->tiler, snapshot, self->zoom, gtk_widget_get_scale_factor (widget), &visible);
 
   if (self->view.masks && self->view.opacity > 0)
-    snapshot_masks (self, snapshot);
+    {
+      /* An outline along the picture's edge would reach one pixel out of it. */
+      gtk_snapshot_push_clip (snapshot, &visible);
+      snapshot_masks (self, snapshot);
+      gtk_snapshot_pop (snapshot);
+    }
 
   for (i = 0; i < self->shown->len; i++)
     {

@@ -522,6 +522,9 @@ descry_overlay_draw (cairo_t          *cr,
   if (view->masks && view->opacity > 0)
     {
       /* One opacity for all masks together, as on screen. */
+      cairo_save (cr);
+      cairo_rectangle (cr, view->x, view->y, scene->width * view->scale, scene->height * view->scale);
+      cairo_clip (cr);
       cairo_push_group (cr);
       for (i = 0; i < shown->len; i++)
         {
@@ -533,6 +536,7 @@ descry_overlay_draw (cairo_t          *cr,
         }
       cairo_pop_group_to_source (cr);
       cairo_paint_with_alpha (cr, view->opacity);
+      cairo_restore (cr);
     }
 
   if (view->boxes)

@@ -1,4 +1,4 @@
-/* bench-canvas.c - milliseconds a frame: pan and zoom at 24 megapixels with 200 objects and masks
+/* bench-canvas.c - CPU milliseconds a frame: pan and zoom at 24 megapixels with 200 objects and masks
  *
  * A frame is prepare (size_allocate), snapshot and drawing by the Cairo renderer at 1600 x 1000, on
  * the main thread, as GSK does it without a GPU.
@@ -9,6 +9,7 @@
 #include "config.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "tests/display/recorded-engine.h"
 #include "tests/display/ui-test.h"
@@ -17,6 +18,16 @@
 
 #define WIDTH 1600
 #define HEIGHT 1000
+
+/* Processor time of the main thread, microseconds: other work on the machine does not count. */
+static gint64
+now (void)
+{
+  struct timespec time;
+
+  clock_gettime (CLOCK_THREAD_CPUTIME_ID, &time);
+  return (gint64) time.tv_sec * G_USEC_PER_SEC + time.tv_nsec / 1000;
+}
 
 static int
 compare (const void *a,
@@ -41,10 +52,11 @@ report (const char *what,
 static GskRenderNode *
 make_node (GtkWidget *canvas)
 {
-  g_autoptr (GdkPaintable) paintable = gtk_widget_paintable_new (canvas);
+  GtkWidgetClass *class = GTK_WIDGET_GET_CLASS (canvas);
   GtkSnapshot *snapshot = gtk_snapshot_new ();
 
-  gdk_paintable_snapshot (paintable, snapshot, WIDTH, HEIGHT);
+  class->size_allocate (canvas, gtk_widget_get_width (canvas), gtk_widget_get_height (canvas), -1);
+  class->snapshot (canvas, snapshot);
   return gtk_snapshot_free_to_node (snapshot);
 }
 
@@ -94,21 +106,20 @@ measure (DescryCanvas *canvas,
 
   for (i = 0; i < n; i++)
     {
-      gint64 start = g_get_monotonic_time ();
+      gint64 start = now ();
       gint64 middle;
       GskRenderNode *node;
       cairo_t *cr;
 
       step (canvas, i);
-      gtk_widget_allocate (GTK_WIDGET (canvas), WIDTH, HEIGHT, -1, NULL);
       node = make_node (GTK_WIDGET (canvas));
-      middle = g_get_monotonic_time ();
+      middle = now ();
       prepare[i] = (middle - start) / 1000.0;
       cr = cairo_create (surface);
       gsk_render_node_draw (node, cr);
       cairo_destroy (cr);
       cairo_surface_flush (surface);
-      draw[i] = (g_get_monotonic_time () - middle) / 1000.0;
+      draw[i] = (now () - middle) / 1000.0;
       gsk_render_node_unref (node);
       g_main_context_iteration (NULL, FALSE);
     }
@@ -133,13 +144,13 @@ measure_blit (guint n)
 
   for (i = 0; i < n; i++)
     {
-      gint64 start = g_get_monotonic_time ();
+      gint64 start = now ();
       cairo_t *cr = cairo_create (surface);
 
       gsk_render_node_draw (node, cr);
       cairo_destroy (cr);
       cairo_surface_flush (surface);
-      ms[i] = (g_get_monotonic_time () - start) / 1000.0;
+      ms[i] = (now () - start) / 1000.0;
     }
   report ("one textured blit", ms, n);
   cairo_surface_destroy (surface);

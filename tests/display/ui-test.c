@@ -143,6 +143,19 @@ ui_test_watch_start (void)
   watch_source = g_timeout_add_full (G_PRIORITY_HIGH, 1, watch_cb, NULL, NULL);
 }
 
+void
+ui_test_watch_pause (void)
+{
+  if (watch_source != 0)
+    watch_cb (NULL);
+}
+
+void
+ui_test_watch_resume (void)
+{
+  watch_last = g_get_monotonic_time ();
+}
+
 double
 ui_test_watch_stop (void)
 {

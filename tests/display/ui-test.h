@@ -40,8 +40,11 @@ GdkTexture *ui_test_shoot (GtkWidget *widget);
 /* Saves into the build folder's tests/output. */
 void        ui_test_save  (GdkTexture *texture, const char *name);
 
-/* Longest time between two turns of the main loop since the start, milliseconds. */
-void        ui_test_watch_start (void);
+/* Longest time between two turns of the main loop since the start, milliseconds; what the test itself does
+ * between pause and resume does not count. */
+void        ui_test_watch_start  (void);
+void        ui_test_watch_pause  (void);
+void        ui_test_watch_resume (void);
 double      ui_test_watch_stop  (void);
 
 G_END_DECLS

@@ -104,8 +104,10 @@ shoot (DescryWindow *window,
   g_autoptr (GdkTexture) texture = NULL;
 
   ui_test_pump (300);
+  ui_test_watch_pause ();
   texture = ui_test_shoot (GTK_WIDGET (window));
   ui_test_save (texture, name);
+  ui_test_watch_resume ();
 }
 
 static guint
@@ -346,7 +348,7 @@ test_flow (void)
   gtk_widget_activate_action (GTK_WIDGET (window), "win.boxes", NULL);
 
   longest = ui_test_watch_stop ();
-  g_test_message ("longest block of the main loop: %.1f ms, photographs of the window included", longest);
+  g_test_message ("longest block of the main loop: %.1f ms, frames by the Cairo renderer included", longest);
 
   overlay = ui_test_find (GTK_WIDGET (window), GTK_TYPE_MENU_BUTTON, "What is shown on the picture");
   g_assert_nonnull (overlay);
