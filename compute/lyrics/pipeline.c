@@ -361,6 +361,9 @@ open_connector (DescryPipeline *pipeline,
         pipeline->encoder = descry_encoder_new (pipeline->device, gguf, shared, &problem);
     }
   take_problem (pipeline, slot, problem, error);
+  /* For the status: there is a file, but it is of no use. */
+  if (pipeline->connector_reason != NULL && pipeline->bundle->missing[DESCRY_SLOT_CONNECTOR] == NULL)
+    pipeline->bundle->missing[DESCRY_SLOT_CONNECTOR] = g_strdup (pipeline->connector_reason);
 
   return pipeline->connector != NULL && pipeline->encoder != NULL;
 }

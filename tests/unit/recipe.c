@@ -6,7 +6,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "compute/lyrics/crops.h"
 #include "compute/lyrics/recipe.h"
+#include "compute/lyrics/refiner.h"
 
 #define PERSON 0
 #define CAR    2
@@ -426,6 +428,68 @@ test_grow (void)
   g_assert_cmpfloat (box.y1, ==, 92.0f);
 }
 
+/* Every touched pixel, at least one, inside the picture. */
+static void
+test_rect (void)
+{
+  DescryRect rect = descry_crop_rect ((DescryBox) { 2.2f, 3.0f, 5.1f, 7.9f }, 10, 10);
+
+  g_assert_cmpuint (rect.x0, ==, 2);
+  g_assert_cmpuint (rect.y0, ==, 3);
+  g_assert_cmpuint (rect.x1, ==, 6);
+  g_assert_cmpuint (rect.y1, ==, 8);
+  rect = descry_crop_rect ((DescryBox) { 10, 10, 10, 10 }, 10, 10);
+  g_assert_cmpuint (rect.x0, ==, 9);
+  g_assert_cmpuint (rect.x1, ==, 10);
+  rect = descry_crop_rect ((DescryBox) { -5, -5, 50, 50 }, 10, 8);
+  g_assert_cmpuint (rect.x0, ==, 0);
+  g_assert_cmpuint (rect.x1, ==, 10);
+  g_assert_cmpuint (rect.y1, ==, 8);
+}
+
+static guint
+count_bits (const guint8 *bits,
+            guint         n)
+{
+  guint i, set = 0;
+
+  for (i = 0; i < n; i++)
+    set += bits[i];
+
+  return set;
+}
+
+static void
+test_alpha (void)
+{
+  g_autofree float *alpha = g_new0 (float, 64 * 64);
+  g_autofree guint8 *bits = g_new0 (guint8, 256 * 128);
+  guint x, y;
+
+  /* The left half is set: it stays half, reduced, enlarged or both. */
+  for (y = 0; y < 64; y++)
+    for (x = 0; x < 32; x++)
+      alpha[y * 64 + x] = 1.0f;
+  descry_refiner_alpha_to_bits (alpha, 64, 64, 64, bits);
+  g_assert_cmpuint (count_bits (bits, 64 * 64), ==, 32 * 64);
+  descry_refiner_alpha_to_bits (alpha, 64, 16, 8, bits);
+  g_assert_cmpuint (count_bits (bits, 16 * 8), ==, 8 * 8);
+  descry_refiner_alpha_to_bits (alpha, 64, 256, 128, bits);
+  g_assert_cmpuint (count_bits (bits, 256 * 128), ==, 128 * 128);
+  g_assert_cmpuint (bits[127], ==, 1);
+  g_assert_cmpuint (bits[128], ==, 0);
+  descry_refiner_alpha_to_bits (alpha, 64, 256, 4, bits);
+  g_assert_cmpuint (count_bits (bits, 256 * 4), ==, 128 * 4);
+  descry_refiner_alpha_to_bits (alpha, 64, 1, 1, bits);
+  g_assert_cmpuint (bits[0], ==, 1);
+
+  /* One cell of sixteen is not half of them. */
+  memset (alpha, 0, 64 * 64 * sizeof (float));
+  alpha[5 * 64 + 5] = 1.0f;
+  descry_refiner_alpha_to_bits (alpha, 64, 16, 16, bits);
+  g_assert_cmpuint (count_bits (bits, 256), ==, 0);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -446,6 +510,8 @@ main (int    argc,
   g_test_add_func ("/recipe/final", test_final);
   g_test_add_func ("/recipe/tags", test_scene_tags);
   g_test_add_func ("/recipe/grow", test_grow);
+  g_test_add_func ("/recipe/rect", test_rect);
+  g_test_add_func ("/recipe/alpha", test_alpha);
 
   return g_test_run ();
 }
