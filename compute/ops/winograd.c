@@ -77,41 +77,54 @@ descry_winograd_size (guint out,
   return (gsize) (out + PANEL - 1) / PANEL * PANEL * POINTS * in;
 }
 
+/* G times three numbers, for a panel of outputs at once. */
+static void
+transform (double       to[6][PANEL],
+           const double a[PANEL],
+           const double b[PANEL],
+           const double c[PANEL])
+{
+  guint o;
+
+  for (o = 0; o < PANEL; o++)
+    {
+      double even = a[o] + c[o], far = a[o] + 4 * c[o];
+
+      to[0][o] = a[o] / 4;
+      to[1][o] = (even + b[o]) * (-1.0 / 6);
+      to[2][o] = (even - b[o]) * (-1.0 / 6);
+      to[3][o] = (far + 2 * b[o]) * (1.0 / 24);
+      to[4][o] = (far - 2 * b[o]) * (1.0 / 24);
+      to[5][o] = c[o];
+    }
+}
+
 void
 descry_winograd_pack (float       *packed,
                       const float *weights,
                       guint        out,
                       guint        in)
 {
-  static const double G[6][3] = {
-    { 1.0 / 4, 0, 0 },
-    { -1.0 / 6, -1.0 / 6, -1.0 / 6 },
-    { -1.0 / 6, 1.0 / 6, -1.0 / 6 },
-    { 1.0 / 24, 1.0 / 12, 1.0 / 6 },
-    { 1.0 / 24, -1.0 / 12, 1.0 / 6 },
-    { 0, 0, 1 },
-  };
-  guint o, i, r, c, k;
+  double g[9][PANEL], columns[3][6][PANEL], row[6][PANEL];
+  guint first, i, k, o, r, c;
 
-  for (o = 0; o < out; o++)
+  for (first = 0; first < out; first += PANEL)
     for (i = 0; i < in; i++)
       {
-        const float *g = weights + ((gsize) o * in + i) * 9;
-        float *panel = packed + (gsize) (o / PANEL) * POINTS * in * PANEL + (gsize) i * PANEL + o % PANEL;
-        double half[6][3];
+        float *to = packed + (gsize) first * POINTS * in + (gsize) i * PANEL;
 
+        for (o = 0; o < PANEL; o++)
+          for (k = 0; k < 9; k++)
+            g[k][o] = first + o < out ? weights[((gsize) (first + o) * in + i) * 9 + k] : 0.0;
+        for (c = 0; c < 3; c++)
+          transform (columns[c], g[c], g[3 + c], g[6 + c]);
         for (r = 0; r < 6; r++)
-          for (c = 0; c < 3; c++)
-            half[r][c] = G[r][0] * g[c] + G[r][1] * g[3 + c] + G[r][2] * g[6 + c];
-        for (r = 0; r < 6; r++)
-          for (c = 0; c < 6; c++)
-            {
-              double sum = 0.0;
-
-              for (k = 0; k < 3; k++)
-                sum += half[r][k] * G[c][k];
-              panel[(gsize) (r * 6 + c) * in * PANEL] = (float) sum;
-            }
+          {
+            transform (row, columns[0][r], columns[1][r], columns[2][r]);
+            for (c = 0; c < 6; c++)
+              for (o = 0; o < PANEL; o++)
+                to[(gsize) (r * 6 + c) * in * PANEL + o] = (float) row[c][o];
+          }
       }
 }
 
