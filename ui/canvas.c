@@ -672,7 +672,7 @@ descry_canvas_class_init (DescryCanvasClass *class)
   widget_class->snapshot = descry_canvas_snapshot;
 
   properties[PROP_THRESHOLD] = g_param_spec_double ("threshold", NULL, NULL, 0, 1, DESCRY_SCENE_THRESHOLD, flags);
-  properties[PROP_OPACITY] = g_param_spec_double ("opacity", NULL, NULL, 0, 1, 0.6, flags);
+  properties[PROP_OPACITY] = g_param_spec_double ("opacity", NULL, NULL, 0, 1, 0.5, flags);
   properties[PROP_SHOW_BOXES] = g_param_spec_boolean ("show-boxes", NULL, NULL, TRUE, flags);
   properties[PROP_SHOW_MASKS] = g_param_spec_boolean ("show-masks", NULL, NULL, TRUE, flags);
   properties[PROP_SHOW_NAMES] = g_param_spec_boolean ("show-names", NULL, NULL, TRUE, flags);

@@ -29,7 +29,7 @@ descry_view_init (DescryView *view)
   memset (view, 0, sizeof *view);
   view->scale = 1.0;
   view->threshold = DESCRY_SCENE_THRESHOLD;
-  view->opacity = 0.6;
+  view->opacity = 0.5;
   view->boxes = view->masks = view->names = view->scores = TRUE;
 }
 

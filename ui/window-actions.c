@@ -70,6 +70,36 @@ open_action (GSimpleAction *action,
   gtk_native_dialog_show (GTK_NATIVE_DIALOG (self->chooser));
 }
 
+/* The first picture of the folder where set-up puts samples, or NULL. (transfer full) */
+static GFile *
+find_sample (void)
+{
+  g_autofree char *folder = g_build_filename (g_get_user_data_dir (), "descry", "samples", NULL);
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  g_autofree char *first = NULL;
+  const char *name;
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    if (first == NULL || strcmp (name, first) < 0)
+      {
+        g_free (first);
+        first = g_strdup (name);
+      }
+
+  return first != NULL ? g_file_new_build_filename (folder, first, NULL) : NULL;
+}
+
+static void
+sample_action (GSimpleAction *action,
+               GVariant      *parameter,
+               gpointer       data)
+{
+  g_autoptr (GFile) sample = find_sample ();
+
+  if (sample != NULL)
+    descry_window_open (data, sample);
+}
+
 /* A pasted picture goes the way of every other: as PNG bytes through the decoder process. */
 static void
 texture_read_cb (GObject      *source,
@@ -344,6 +374,7 @@ descry_window_init_actions (DescryWindow *self)
   static const GActionEntry entries[] = {
     { "open", open_action },
     { "paste", paste_action },
+    { "sample", sample_action },
     { "zoom-in", zoom_in_action },
     { "zoom-out", zoom_out_action },
     { "zoom-fit", zoom_fit_action },
@@ -360,8 +391,10 @@ descry_window_init_actions (DescryWindow *self)
   };
   GType types[] = { GDK_TYPE_FILE_LIST, GDK_TYPE_TEXTURE };
   GtkDropTarget *drop = gtk_drop_target_new (G_TYPE_INVALID, GDK_ACTION_COPY);
+  g_autoptr (GFile) sample = find_sample ();
   guint i;
 
+  gtk_widget_set_visible (self->sample_button, sample != NULL);
   g_action_map_add_action_entries (G_ACTION_MAP (self), entries, G_N_ELEMENTS (entries), self);
   for (i = 0; i < G_N_ELEMENTS (toggles); i++)
     {

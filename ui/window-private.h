@@ -25,6 +25,7 @@ struct _DescryWindow
   GtkButton       *bar_action;
   GtkStack        *pages;
   GtkWidget       *empty_spinner;
+  GtkWidget       *sample_button;
   AdwStatusPage   *error_page;
   GtkButton       *copy_error;
   GtkPaned        *paned;

@@ -652,6 +652,7 @@ descry_window_class_init (DescryWindowClass *class)
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, bar_action);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, pages);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, empty_spinner);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, sample_button);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, error_page);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, copy_error);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, paned);

@@ -7,6 +7,8 @@
 
 #include "tests/display/ui-test.h"
 
+#include <time.h>
+
 static gboolean
 wake_cb (gpointer data)
 {
@@ -124,22 +126,36 @@ ui_test_save (GdkTexture *texture,
 static guint watch_source;
 static gint64 watch_last;
 static gint64 watch_longest;
+static gint64 watch_cpu_last;
+static gint64 watch_cpu_longest;
+
+static gint64
+cpu_time (void)
+{
+  struct timespec time;
+
+  clock_gettime (CLOCK_THREAD_CPUTIME_ID, &time);
+  return (gint64) time.tv_sec * G_USEC_PER_SEC + time.tv_nsec / 1000;
+}
 
 static gboolean
 watch_cb (gpointer data)
 {
   gint64 now = g_get_monotonic_time ();
+  gint64 cpu = cpu_time ();
 
   watch_longest = MAX (watch_longest, now - watch_last);
+  watch_cpu_longest = MAX (watch_cpu_longest, cpu - watch_cpu_last);
   watch_last = now;
+  watch_cpu_last = cpu;
   return G_SOURCE_CONTINUE;
 }
 
 void
 ui_test_watch_start (void)
 {
-  watch_last = g_get_monotonic_time ();
-  watch_longest = 0;
+  ui_test_watch_resume ();
+  watch_longest = watch_cpu_longest = 0;
   watch_source = g_timeout_add_full (G_PRIORITY_HIGH, 1, watch_cb, NULL, NULL);
 }
 
@@ -154,11 +170,13 @@ void
 ui_test_watch_resume (void)
 {
   watch_last = g_get_monotonic_time ();
+  watch_cpu_last = cpu_time ();
 }
 
 double
-ui_test_watch_stop (void)
+ui_test_watch_stop (double *cpu_ms)
 {
+  *cpu_ms = watch_cpu_longest / 1000.0;
   g_clear_handle_id (&watch_source, g_source_remove);
   return MAX (0, watch_longest - 1000) / 1000.0;
 }

@@ -45,6 +45,6 @@ void        ui_test_save  (GdkTexture *texture, const char *name);
 void        ui_test_watch_start  (void);
 void        ui_test_watch_pause  (void);
 void        ui_test_watch_resume (void);
-double      ui_test_watch_stop  (void);
+double      ui_test_watch_stop   (double *cpu_ms); /* of it, processor time of the main thread; longest turn by that measure */
 
 G_END_DECLS
