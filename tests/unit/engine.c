@@ -15,6 +15,7 @@ struct _TestEngine
 {
   DescryEngine parent_instance;
   DescryJob   *held; /* an analysis that waits to be cancelled */
+  GThread     *work; /* it holds the engine until it ends */
 };
 
 G_DEFINE_TYPE (TestEngine, test_engine, DESCRY_TYPE_ENGINE)
@@ -51,7 +52,7 @@ test_engine_start (DescryEngine *engine,
   if (job->kind == DESCRY_JOB_ANALYZE && self->held == NULL)
     self->held = job;
   else
-    g_thread_unref (g_thread_new ("work", work_thread, job));
+    self->work = g_thread_new ("work", work_thread, job);
 }
 
 static void
@@ -154,6 +155,7 @@ clear_watch (Watch        *watch,
   GWeakRef weak;
   DescryEngine *left;
 
+  g_clear_pointer (&TEST_ENGINE (engine)->work, g_thread_join);
   g_clear_object (&watch->result);
   while (g_main_context_iteration (NULL, FALSE))
     ;
