@@ -29,6 +29,7 @@ typedef struct
   char   **objects;
   gboolean json;
   gboolean no_connector;
+  gboolean no_lora;
   int      max_tokens;
   double   temperature;
   double   threshold;
@@ -140,6 +141,7 @@ ask_about (DescryCli     *cli,
     .seed = (guint64) options->seed,
     .threshold = (float) options->threshold,
     .no_connector = options->no_connector,
+    .no_lora = options->no_lora,
   };
   g_autoptr (DescryTurn) turn = NULL;
   guint i;
@@ -325,6 +327,7 @@ descry_command_ask (int    argc,
     { "max-tokens", 'n', 0, G_OPTION_ARG_INT, &options.max_tokens, N_("Longest answer (256)"), N_("TOKENS") },
     { "temperature", 0, 0, G_OPTION_ARG_DOUBLE, &options.temperature, N_("0 always takes the likeliest token (default)"), N_("T") },
     { "seed", 0, 0, G_OPTION_ARG_INT64, &options.seed, N_("Seed of the choice when the temperature is above 0"), N_("SEED") },
+    { "no-lora", 0, 0, G_OPTION_ARG_NONE, &options.no_lora, N_("The language model as published, without Descry's adapters"), NULL },
     { "no-connector", 0, 0, G_OPTION_ARG_NONE, &options.no_connector, N_("Text alone, without soft tokens"), NULL },
     G_OPTION_ENTRY_NULL
   };

@@ -98,8 +98,8 @@ fill_ids (Question *question,
   guint wanted = question->job->options.max_tokens > 0 ? question->job->options.max_tokens : MAX_TOKENS;
   guint n_soft = question->soft != NULL ? question->soft->n : 0, soft_place = 0, first, i;
 
-  /* A question without a picture needs no worked turns about one. */
-  question->n_examples = question->job->scene != NULL ? G_MAXUINT : 0;
+  /* A question without a picture needs no worked turns about one, nor does a model that was trained on such texts. */
+  question->n_examples = question->job->scene != NULL && !question->language->grounded ? G_MAXUINT : 0;
   for (first = 0;; first++)
     {
       encode (question, first, &soft_place);
@@ -256,6 +256,7 @@ descry_ask_run (DescryPipeline       *pipeline,
   question.job = job;
   question.turn = turn;
   question.ids = ids;
+  descry_pipeline_set_adapter (pipeline, !job->options.no_lora);
   question.language = descry_pipeline_language (pipeline, cancellable, &problem);
   if (problem == NULL)
     write_prompt (&question);

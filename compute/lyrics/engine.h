@@ -42,6 +42,7 @@ typedef struct
   guint64 seed;
   float   threshold; /* objects below it are not told to the model */
   gboolean no_connector;
+  gboolean no_lora; /* the language model as published */
 } DescryAskOptions;
 
 #define DESCRY_TYPE_ENGINE (descry_engine_get_type ())

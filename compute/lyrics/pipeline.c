@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "compute/models/llama-adapter.h"
+
 /* Keys and values of the cache are the greater part of a language model's working memory; a small picture's
  * talk stays far below this. */
 #define MAX_CONTEXT 4096
@@ -31,6 +33,7 @@ struct _DescryPipeline
   DescryConnector    *connector;
   char               *connector_reason; /* why there is none; asked once */
   DescryLanguage      language;
+  gboolean            no_adapter;
 
   /* Of the picture asked about last. */
   DescryImage  *image;
@@ -141,6 +144,8 @@ find_file (DescryPipeline *pipeline,
       found = descry_gguf_get_string (gguf, "general.architecture", error);
       if (found == NULL)
         return NULL;
+      if (descry_adapter_is (gguf))
+        continue; /* belongs to another file of the slot */
       if (architecture == NULL || strcmp (found, architecture) == 0)
         return g_steal_pointer (&gguf);
       if (files->len == 1 && !optional)
@@ -282,6 +287,52 @@ load_progress_cb (double   fraction,
   descry_pipeline_stage (pipeline, "load", fraction, file->title);
 }
 
+/* The adapters beside the language model, or NULL; the first that fits its architecture. */
+static DescryGguf *
+find_adapter (DescryPipeline *pipeline,
+              DescryGguf     *model,
+              GCancellable   *cancellable,
+              GError        **error)
+{
+  GPtrArray *files = pipeline->bundle->slots[DESCRY_SLOT_LLM];
+  const char *architecture = descry_gguf_get_string (model, "general.architecture", error);
+  guint i;
+
+  if (architecture == NULL || pipeline->no_adapter)
+    return NULL;
+
+  for (i = 0; i < files->len; i++)
+    {
+      DescryBundleFile *file = g_ptr_array_index (files, i);
+      g_autoptr (DescryGguf) gguf = NULL;
+      const char *found;
+
+      if (!file->present || g_strcmp0 (file->path, descry_gguf_path (model)) == 0)
+        continue;
+      if (!descry_bundle_verify (pipeline->bundle, file, cancellable, error) || (gguf = descry_gguf_open (file->path, error)) == NULL
+          || (found = descry_gguf_get_string (gguf, "general.architecture", error)) == NULL)
+        return NULL;
+      if (descry_adapter_is (gguf) && strcmp (found, architecture) == 0)
+        return g_steal_pointer (&gguf);
+    }
+
+  return NULL;
+}
+
+void
+descry_pipeline_set_adapter (DescryPipeline *pipeline,
+                             gboolean        use)
+{
+  if (pipeline->no_adapter == !use)
+    return;
+
+  pipeline->no_adapter = !use;
+  /* Merged or not is decided when the model is loaded. */
+  g_clear_pointer (&pipeline->language.session, descry_llama_session_free);
+  g_clear_pointer (&pipeline->language.model, descry_llama_free);
+  g_clear_pointer (&pipeline->language.tokenizer, descry_tokenizer_free);
+}
+
 DescryLanguage *
 descry_pipeline_language (DescryPipeline *pipeline,
                           GCancellable   *cancellable,
@@ -292,13 +343,17 @@ descry_pipeline_language (DescryPipeline *pipeline,
   if (language->session == NULL)
     {
       g_autoptr (DescryGguf) gguf = open_file (pipeline, DESCRY_SLOT_LLM, NULL, FALSE, cancellable, error);
+      g_autoptr (DescryGguf) adapter = NULL;
       GError *problem = NULL;
 
       if (gguf == NULL)
         return NULL;
       language->tokenizer = descry_tokenizer_new (gguf, &problem);
       if (language->tokenizer != NULL)
-        language->model = descry_llama_new (pipeline->device, gguf, cancellable, load_progress_cb, pipeline, &problem);
+        adapter = find_adapter (pipeline, gguf, cancellable, &problem);
+      if (problem == NULL)
+        language->model = descry_llama_new_adapted (pipeline->device, gguf, adapter, cancellable, load_progress_cb, pipeline, &problem);
+      language->grounded = adapter != NULL;
       if (language->model != NULL)
         {
           language->format = descry_chat_format (gguf, language->tokenizer);

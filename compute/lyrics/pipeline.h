@@ -46,7 +46,11 @@ typedef struct
   DescryChatFormat    format;
   DescryLlamaSession *session; /* its cache is reused from question to question */
   guint               context; /* positions of the session */
+  gboolean            grounded; /* with adapters that were trained on scene texts: needs no worked turns */
 } DescryLanguage;
+
+/* Whether adapters in the llm slot are merged into its model (TRUE at first). A change loads the model anew. */
+void            descry_pipeline_set_adapter (DescryPipeline *pipeline, gboolean use);
 
 DescryLanguage *descry_pipeline_language (DescryPipeline *pipeline, GCancellable *cancellable, GError **error);
 
