@@ -1,0 +1,1115 @@
+/* library-store.c - pictures, analyses and conversations in one SQLite file
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#define G_LOG_DOMAIN "descry-library"
+
+#include "config.h"
+
+#include "app/library-store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <gio/gio.h>
+#include <glib/gi18n.h>
+#include <glib/gstdio.h>
+#include <sqlite3.h>
+
+#include "app/library-schema.h"
+
+#define BUSY_MS 5000 /* another process writes: its transactions take milliseconds, a VACUUM seconds */
+#define BUSY_TRIES 40
+#define BUSY_PAUSE_MS 50
+#define MAX_JSON (64 * 1024 * 1024) /* bytes of a scene */
+
+typedef sqlite3_stmt Statement;
+
+struct _DescryStore
+{
+  sqlite3  *db;
+  gboolean  read_only;
+};
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Statement, sqlite3_finalize)
+
+/* --------- Statements ------------------ */
+
+static void
+set_error (sqlite3    *db,
+           int         code,
+           GError    **error)
+{
+  GIOErrorEnum reason = G_IO_ERROR_FAILED;
+
+  switch (code & 0xff)
+    {
+    case SQLITE_FULL:
+      reason = G_IO_ERROR_NO_SPACE;
+      break;
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_CANTOPEN:
+      reason = G_IO_ERROR_READ_ONLY;
+      break;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      reason = G_IO_ERROR_BUSY;
+      break;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      reason = G_IO_ERROR_INVALID_DATA;
+      break;
+    default:
+      break;
+    }
+  g_set_error (error, G_IO_ERROR, reason, "%s", db != NULL ? sqlite3_errmsg (db) : sqlite3_errstr (code));
+}
+
+static gboolean
+execute (DescryStore *self,
+         const char  *sql,
+         GError     **error)
+{
+  int code = sqlite3_exec (self->db, sql, NULL, NULL, NULL);
+
+  if (code != SQLITE_OK)
+    set_error (self->db, code, error);
+
+  return code == SQLITE_OK;
+}
+
+static Statement *
+prepare (DescryStore *self,
+         const char  *sql,
+         GError     **error)
+{
+  Statement *statement = NULL;
+  int code = sqlite3_prepare_v2 (self->db, sql, -1, &statement, NULL);
+
+  if (code != SQLITE_OK)
+    set_error (self->db, code, error);
+
+  return statement;
+}
+
+static void
+bind_text (Statement  *statement,
+           int         place,
+           const char *text)
+{
+  sqlite3_bind_text (statement, place, text, -1, SQLITE_TRANSIENT);
+}
+
+/* Runs a statement that returns no row. */
+static gboolean
+finish (DescryStore *self,
+        Statement   *statement,
+        GError     **error)
+{
+  int code = sqlite3_step (statement);
+
+  if (code != SQLITE_DONE && code != SQLITE_ROW)
+    {
+      set_error (self->db, code, error);
+      return FALSE;
+    }
+
+  return TRUE;
+}
+
+/* TRUE: there is a row. FALSE with *@error unset: no more. */
+static gboolean
+step (DescryStore *self,
+      Statement   *statement,
+      GError     **error)
+{
+  int code = sqlite3_step (statement);
+
+  if (code != SQLITE_DONE && code != SQLITE_ROW)
+    set_error (self->db, code, error);
+
+  return code == SQLITE_ROW;
+}
+
+static char *
+column_text (Statement *statement,
+             int        column)
+{
+  return g_strdup ((const char *) sqlite3_column_text (statement, column));
+}
+
+static gboolean
+begin (DescryStore *self,
+       GError     **error)
+{
+  if (self->read_only)
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_READ_ONLY, _("the library can only be read"));
+      return FALSE;
+    }
+
+  /* The lock at once: a reader that becomes a writer late can meet another one, and neither may wait then. */
+  return execute (self, "BEGIN IMMEDIATE", error);
+}
+
+/* Commits, or takes all back: also after a commit that failed, as on a full disk. */
+static gboolean
+end (DescryStore *self,
+     gboolean     good,
+     GError     **error)
+{
+  if (good && execute (self, "COMMIT", error))
+    return TRUE;
+
+  if (!sqlite3_get_autocommit (self->db))
+    execute (self, "ROLLBACK", NULL);
+  return FALSE;
+}
+
+/* The row of a picture; 0 if it is not there, -1 on an error. */
+static gint64
+find_picture (DescryStore *self,
+              const char  *hash,
+              GError     **error)
+{
+  g_autoptr (Statement) statement = prepare (self, "SELECT id FROM pictures WHERE hash = ?", error);
+  g_autoptr (GError) local = NULL;
+
+  if (statement == NULL)
+    return -1;
+  bind_text (statement, 1, hash);
+  if (step (self, statement, &local))
+    return sqlite3_column_int64 (statement, 0);
+  if (local == NULL)
+    return 0;
+
+  g_propagate_error (error, g_steal_pointer (&local));
+  return -1;
+}
+
+/* --------- Opening ------------------ */
+
+static gboolean
+migrate (DescryStore *self,
+         GError     **error)
+{
+  int version;
+
+  if (!begin (self, error))
+    return FALSE;
+
+  {
+    g_autoptr (Statement) statement = prepare (self, "PRAGMA user_version", error);
+
+    if (statement == NULL || !step (self, statement, error))
+      return end (self, FALSE, NULL);
+    version = sqlite3_column_int (statement, 0);
+  }
+  if (version > LIBRARY_VERSION)
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED, _("the library is of a newer Descry (version %d, this one knows %d)"),
+                   version, LIBRARY_VERSION);
+      return end (self, FALSE, NULL);
+    }
+
+  /* All steps are one transaction: a file is of one version or of another. */
+  for (; version < LIBRARY_VERSION; version++)
+    {
+      g_autofree char *mark = g_strdup_printf ("PRAGMA user_version = %d", version + 1);
+
+      if (!execute (self, library_steps[version], error) || !execute (self, mark, error))
+        return end (self, FALSE, NULL);
+    }
+
+  return end (self, TRUE, error);
+}
+
+static gboolean
+check_pages (DescryStore *self,
+             GError     **error)
+{
+  g_autoptr (Statement) statement = prepare (self, "PRAGMA quick_check (1)", error);
+
+  if (statement == NULL || !step (self, statement, error))
+    return FALSE;
+  if (g_strcmp0 ((const char *) sqlite3_column_text (statement, 0), "ok") == 0)
+    return TRUE;
+
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "%s", sqlite3_column_text (statement, 0));
+  return FALSE;
+}
+
+static DescryStore *
+open_writable (const char *path,
+               GError    **error)
+{
+  g_autoptr (DescryStore) self = g_new0 (DescryStore, 1);
+  int code = sqlite3_open_v2 (path, &self->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+
+  if (code != SQLITE_OK)
+    {
+      set_error (self->db, code, error);
+      return NULL;
+    }
+  sqlite3_busy_timeout (self->db, BUSY_MS);
+  /* secure_delete: deleted rows are overwritten. With a write-ahead log, NORMAL loses nothing when the process dies
+   * and nothing but the last moments when the power does. */
+  if (!execute (self, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
+                      "PRAGMA cell_size_check = ON", error)
+      || !check_pages (self, error)
+      || !migrate (self, error))
+    return NULL;
+
+  return g_steal_pointer (&self);
+}
+
+static DescryStore *
+open_read_only (const char *path,
+                GError    **error)
+{
+  g_autoptr (DescryStore) self = g_new0 (DescryStore, 1);
+  g_autofree char *escaped = g_uri_escape_string (path, G_URI_RESERVED_CHARS_ALLOWED_IN_PATH, FALSE);
+  /* Immutable: without a folder to write to there can be no log, and nobody who changes the file. */
+  g_autofree char *uri = g_strdup_printf ("file:%s?immutable=1", escaped);
+  int code = sqlite3_open_v2 (uri, &self->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
+  g_autoptr (Statement) statement = NULL;
+
+  if (code != SQLITE_OK)
+    {
+      set_error (self->db, code, error);
+      return NULL;
+    }
+  self->read_only = TRUE;
+  statement = prepare (self, "PRAGMA user_version", error);
+  if (statement == NULL || !step (self, statement, error))
+    return NULL;
+  if (sqlite3_column_int (statement, 0) != LIBRARY_VERSION)
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_READ_ONLY, _("the library is of another version and cannot be brought up to date"));
+      return NULL;
+    }
+  g_clear_pointer (&statement, sqlite3_finalize);
+
+  return g_steal_pointer (&self);
+}
+
+/* The file and its log keep belonging together under the new name. */
+static char *
+set_aside (const char *path,
+           GError    **error)
+{
+  static const char *const parts[] = { "-wal", "-shm", "" };
+  g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
+  g_autofree char *stamp = g_date_time_format (now, "%Y%m%d-%H%M%S");
+  char *target = NULL;
+  guint i;
+
+  for (i = 0; target == NULL; i++)
+    {
+      target = i == 0 ? g_strdup_printf ("%s.damaged-%s", path, stamp) : g_strdup_printf ("%s.damaged-%s-%u", path, stamp, i);
+      if (g_file_test (target, G_FILE_TEST_EXISTS))
+        g_clear_pointer (&target, g_free);
+    }
+
+  for (i = 0; i < G_N_ELEMENTS (parts); i++)
+    {
+      g_autofree char *from = g_strconcat (path, parts[i], NULL);
+      g_autofree char *to = g_strconcat (target, parts[i], NULL);
+
+      if (g_rename (from, to) != 0 && (errno != ENOENT || *parts[i] == '\0'))
+        {
+          g_set_error (error, G_IO_ERROR, g_io_error_from_errno (errno), "%s: %s", from, g_strerror (errno));
+          g_free (target);
+          return NULL;
+        }
+    }
+
+  return target;
+}
+
+DescryStore *
+descry_store_open (const char *path,
+                   char      **message,
+                   GError    **error)
+{
+  g_autofree char *folder = g_path_get_dirname (path);
+  g_autofree char *lock_path = g_strconcat (path, ".lock", NULL);
+  g_autoptr (GError) local = NULL;
+  DescryStore *self;
+  int lock;
+
+  g_return_val_if_fail (path != NULL && message != NULL, NULL);
+
+  *message = NULL;
+  g_mkdir_with_parents (folder, 0700); /* what is wrong with it, opening says */
+
+  /* One process opens at a time: of two that find the same damage the second must not set the first one's new file
+   * aside. A folder that cannot be written has no lock, and nothing to set aside. */
+  lock = g_open (lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock >= 0)
+    while (flock (lock, LOCK_EX) != 0 && errno == EINTR)
+      ;
+
+  self = open_writable (path, &local);
+  if (self == NULL && g_error_matches (local, G_IO_ERROR, G_IO_ERROR_INVALID_DATA))
+    {
+      g_autofree char *aside = set_aside (path, error);
+
+      if (aside != NULL)
+        {
+          g_autofree char *shown = g_filename_display_name (aside);
+
+          *message = g_strdup_printf (_("The library was damaged (%s). It is kept as “%s”; a new one was begun."), local->message, shown);
+          self = open_writable (path, error);
+        }
+    }
+  else if (self == NULL && g_error_matches (local, G_IO_ERROR, G_IO_ERROR_READ_ONLY) && g_file_test (path, G_FILE_TEST_EXISTS))
+    self = open_read_only (path, error);
+  else if (self == NULL)
+    g_propagate_error (error, g_steal_pointer (&local));
+
+  if (lock >= 0)
+    close (lock);
+  if (self != NULL && !self->read_only)
+    g_chmod (path, 0600); /* what is said about pictures is nobody else's */
+  return self;
+}
+
+void
+descry_store_close (DescryStore *self)
+{
+  if (self == NULL)
+    return;
+
+  /* The last connection moves the log into the file. */
+  if (self->db != NULL)
+    sqlite3_close (self->db);
+  g_free (self);
+}
+
+gboolean
+descry_store_is_read_only (DescryStore *self)
+{
+  return self->read_only;
+}
+
+/* --------- Pictures and scenes ------------------ */
+
+gboolean
+descry_store_remember (DescryStore *self,
+                       const char  *hash,
+                       const char  *name,
+                       const char  *path,
+                       GError     **error)
+{
+  g_autofree char *valid = g_utf8_make_valid (name, -1);
+  g_autoptr (Statement) statement = NULL;
+  gboolean good;
+
+  if (!begin (self, error))
+    return FALSE;
+
+  /* A paste of a known file does not lose the file. */
+  statement = prepare (self, "INSERT INTO pictures (hash, name, path, opened) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (hash) DO UPDATE SET"
+                             " name = CASE WHEN ?3 IS NULL AND path IS NOT NULL THEN name ELSE ?2 END, path = coalesce (?3, path), opened = ?4", error);
+  if (statement == NULL)
+    return end (self, FALSE, NULL);
+  bind_text (statement, 1, hash);
+  bind_text (statement, 2, valid);
+  if (path != NULL)
+    sqlite3_bind_blob (statement, 3, path, (int) strlen (path), SQLITE_TRANSIENT);
+  sqlite3_bind_int64 (statement, 4, g_get_real_time ());
+  good = finish (self, statement, error);
+  g_clear_pointer (&statement, sqlite3_finalize);
+
+  return end (self, good, error);
+}
+
+static void
+append_word (GByteArray *bytes,
+             guint32     word)
+{
+  word = GUINT32_TO_LE (word);
+  g_byte_array_append (bytes, (const guint8 *) &word, sizeof word);
+}
+
+static void
+append_floats (GByteArray  *bytes,
+               const float *values,
+               guint        n)
+{
+  guint i;
+
+  for (i = 0; i < n; i++)
+    {
+      guint32 word;
+
+      memcpy (&word, values + i, sizeof word);
+      append_word (bytes, word);
+    }
+}
+
+/* The connector reads these: without them a question about a kept scene would be another one. */
+static GByteArray *
+pack_features (DescryScene *scene)
+{
+  GByteArray *bytes = g_byte_array_new ();
+  guint i;
+
+  for (i = 0; i < scene->objects->len; i++)
+    {
+      const DescryObject *object = g_ptr_array_index (scene->objects, i);
+
+      append_word (bytes, object->id);
+      append_word (bytes, object->feature != NULL ? object->n_feature : 0);
+      append_floats (bytes, object->color, G_N_ELEMENTS (object->color));
+      if (object->feature != NULL)
+        append_floats (bytes, object->feature, object->n_feature);
+    }
+
+  return bytes;
+}
+
+static guint32
+read_word (const guint8 *bytes)
+{
+  guint32 word;
+
+  memcpy (&word, bytes, sizeof word);
+  return GUINT32_FROM_LE (word);
+}
+
+static void
+read_floats (const guint8 *bytes,
+             float        *values,
+             guint         n)
+{
+  guint i;
+
+  for (i = 0; i < n; i++)
+    {
+      guint32 word = read_word (bytes + 4 * (gsize) i);
+
+      memcpy (values + i, &word, sizeof word);
+    }
+}
+
+/* Stops at the first thing that does not fit. */
+static void
+unpack_features (DescryScene  *scene,
+                 const guint8 *bytes,
+                 gsize         length)
+{
+  const gsize head = (2 + G_N_ELEMENTS (((DescryObject *) NULL)->color)) * 4;
+
+  while (length >= head)
+    {
+      DescryObject *object = descry_scene_find (scene, read_word (bytes));
+      guint32 n = read_word (bytes + 4);
+
+      if (n > (length - head) / 4 || object == NULL || object->feature != NULL)
+        return;
+
+      read_floats (bytes + 8, object->color, G_N_ELEMENTS (object->color));
+      if (n > 0)
+        {
+          object->feature = g_new (float, n);
+          object->n_feature = n;
+          read_floats (bytes + head, object->feature, n);
+        }
+      bytes += head + 4 * (gsize) n;
+      length -= head + 4 * (gsize) n;
+    }
+}
+
+gboolean
+descry_store_keep_scene (DescryStore *self,
+                         const char  *hash,
+                         DescryScene *scene,
+                         gboolean     complete,
+                         GError     **error)
+{
+  json_t *json = descry_scene_to_json (scene, 0.0f);
+  char *text = json_dumps (json, JSON_COMPACT);
+  g_autoptr (GByteArray) features = pack_features (scene);
+  g_autoptr (Statement) statement = NULL;
+  gboolean good = FALSE;
+  gint64 picture;
+
+  json_decref (json);
+  if (text == NULL)
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "the scene holds text that is not UTF-8");
+      return FALSE;
+    }
+  if (!begin (self, error))
+    {
+      free (text);
+      return FALSE;
+    }
+
+  picture = find_picture (self, hash, error);
+  if (picture > 0)
+    statement = prepare (self, "INSERT INTO analyses (picture, bundle, scene, complete, made, features) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+                               " ON CONFLICT (picture, bundle) DO UPDATE SET scene = ?3, complete = ?4, made = ?5, features = ?6", error);
+  if (statement != NULL)
+    {
+      sqlite3_bind_int64 (statement, 1, picture);
+      bind_text (statement, 2, scene->bundle != NULL ? scene->bundle : "");
+      bind_text (statement, 3, text);
+      sqlite3_bind_int (statement, 4, complete);
+      sqlite3_bind_int64 (statement, 5, g_get_real_time ());
+      sqlite3_bind_blob64 (statement, 6, features->data, features->len, SQLITE_TRANSIENT);
+      good = finish (self, statement, error);
+      g_clear_pointer (&statement, sqlite3_finalize);
+    }
+  free (text);
+
+  return end (self, good || picture == 0, error);
+}
+
+DescryScene *
+descry_store_load_scene (DescryStore *self,
+                         const char  *hash,
+                         const char  *bundle,
+                         gboolean    *complete,
+                         GError     **error)
+{
+  g_autoptr (Statement) statement = prepare (self, "SELECT scene, complete, features FROM analyses JOIN pictures ON pictures.id = picture WHERE hash = ?1"
+                                                   " ORDER BY bundle IS ?2 DESC, made DESC LIMIT 1", error);
+  DescryScene *scene;
+  json_error_t reason;
+  json_t *json;
+
+  if (statement == NULL)
+    return NULL;
+  bind_text (statement, 1, hash);
+  bind_text (statement, 2, bundle);
+  if (!step (self, statement, error))
+    return NULL;
+  if (sqlite3_column_bytes (statement, 0) > MAX_JSON)
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "a kept scene is too large");
+      return NULL;
+    }
+
+  json = json_loadb ((const char *) sqlite3_column_text (statement, 0), (size_t) sqlite3_column_bytes (statement, 0), 0, &reason);
+  if (json == NULL)
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "a kept scene: %s", reason.text);
+      return NULL;
+    }
+  scene = descry_scene_from_json (json, error);
+  json_decref (json);
+  if (scene != NULL && sqlite3_column_bytes (statement, 2) > 0)
+    unpack_features (scene, sqlite3_column_blob (statement, 2), (gsize) sqlite3_column_bytes (statement, 2));
+  if (complete != NULL)
+    *complete = scene != NULL && sqlite3_column_int (statement, 1) != 0;
+
+  return scene;
+}
+
+static GPtrArray *
+read_pictures (DescryStore *self,
+               Statement   *statement,
+               GError     **error)
+{
+  g_autoptr (GPtrArray) list = g_ptr_array_new_with_free_func ((GDestroyNotify) descry_kept_picture_free);
+  g_autoptr (GError) local = NULL;
+
+  while (step (self, statement, &local))
+    {
+      DescryKeptPicture *picture = g_new0 (DescryKeptPicture, 1);
+
+      picture->hash = column_text (statement, 0);
+      picture->name = column_text (statement, 1);
+      if (sqlite3_column_type (statement, 2) != SQLITE_NULL)
+        picture->path = g_strndup (sqlite3_column_blob (statement, 2), (gsize) sqlite3_column_bytes (statement, 2));
+      picture->opened = sqlite3_column_int64 (statement, 3);
+      g_ptr_array_add (list, picture);
+    }
+  if (local != NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return NULL;
+    }
+
+  return g_steal_pointer (&list);
+}
+
+GPtrArray *
+descry_store_recent (DescryStore *self,
+                     guint        n,
+                     GError     **error)
+{
+  g_autoptr (Statement) statement = prepare (self, "SELECT hash, name, path, opened FROM pictures WHERE path IS NOT NULL"
+                                                   " ORDER BY opened DESC LIMIT ?", error);
+
+  if (statement == NULL)
+    return NULL;
+  sqlite3_bind_int64 (statement, 1, n);
+  return read_pictures (self, statement, error);
+}
+
+/* --------- Turns ------------------ */
+
+static json_t *
+ids_to_json (GArray *ids)
+{
+  json_t *array = json_array ();
+  guint i;
+
+  for (i = 0; i < ids->len; i++)
+    json_array_append_new (array, json_integer (g_array_index (ids, guint, i)));
+
+  return array;
+}
+
+static json_t *
+links_to_json (GPtrArray *links)
+{
+  json_t *array = json_array ();
+  guint i, j;
+
+  for (i = 0; i < links->len; i++)
+    {
+      const DescryLink *link = g_ptr_array_index (links, i);
+      json_t *objects = json_array ();
+
+      for (j = 0; j < link->n_objects; j++)
+        json_array_append_new (objects, json_integer (link->objects[j]));
+      json_array_append_new (array, json_pack ("{s:I, s:I, s:o}", "start", (json_int_t) link->start, "end", (json_int_t) link->end,
+                                               "objects", objects));
+    }
+
+  return array;
+}
+
+static void
+bind_json (Statement *statement,
+           int        place,
+           json_t    *json) /* taken */
+{
+  char *text = json_dumps (json, JSON_COMPACT);
+
+  bind_text (statement, place, text != NULL ? text : "[]");
+  free (text);
+  json_decref (json);
+}
+
+static void
+read_ids (json_t *json,
+          GArray *ids)
+{
+  json_t *member;
+  size_t i;
+
+  json_array_foreach (json, i, member)
+    if (json_integer_value (member) > 0 && json_integer_value (member) <= G_MAXINT32)
+      {
+        guint id = (guint) json_integer_value (member);
+
+        g_array_append_val (ids, id);
+      }
+}
+
+static void
+read_links (json_t     *json,
+            DescryTurn *turn)
+{
+  gsize length = strlen (turn->answer);
+  json_t *member;
+  size_t i;
+
+  /* A link that is not inside the answer is left out: the text counts. */
+  json_array_foreach (json, i, member)
+    {
+      json_int_t start = json_integer_value (json_object_get (member, "start"));
+      json_int_t stop = json_integer_value (json_object_get (member, "end"));
+      g_autoptr (GArray) ids = g_array_new (FALSE, FALSE, sizeof (guint));
+
+      read_ids (json_object_get (member, "objects"), ids);
+      if (start >= 0 && start < stop && (gsize) stop <= length && ids->len > 0)
+        descry_turn_add_link (turn, (guint) start, (guint) stop, (const guint *) (void *) ids->data, ids->len);
+    }
+}
+
+/* The newest conversation of a picture, made if there is none; -1 on an error. */
+static gint64
+current_conversation (DescryStore *self,
+                      gint64       picture,
+                      gboolean     make,
+                      GError     **error)
+{
+  g_autoptr (Statement) statement = NULL;
+  g_autoptr (GError) local = NULL;
+
+  if (!make)
+    {
+      statement = prepare (self, "SELECT max (id) FROM conversations WHERE picture = ?", error);
+      if (statement == NULL)
+        return -1;
+      sqlite3_bind_int64 (statement, 1, picture);
+      if (step (self, statement, &local) && sqlite3_column_int64 (statement, 0) > 0)
+        return sqlite3_column_int64 (statement, 0);
+      if (local != NULL)
+        {
+          g_propagate_error (error, g_steal_pointer (&local));
+          return -1;
+        }
+      g_clear_pointer (&statement, sqlite3_finalize);
+    }
+
+  statement = prepare (self, "INSERT INTO conversations (picture, started) VALUES (?, ?)", error);
+  if (statement == NULL)
+    return -1;
+  sqlite3_bind_int64 (statement, 1, picture);
+  sqlite3_bind_int64 (statement, 2, g_get_real_time ());
+  if (!finish (self, statement, error))
+    return -1;
+
+  return sqlite3_last_insert_rowid (self->db);
+}
+
+gboolean
+descry_store_begin_conversation (DescryStore *self,
+                                 const char  *hash,
+                                 GError     **error)
+{
+  gint64 picture;
+
+  if (!begin (self, error))
+    return FALSE;
+
+  picture = find_picture (self, hash, error);
+  return end (self, picture == 0 || (picture > 0 && current_conversation (self, picture, TRUE, error) > 0), error);
+}
+
+gboolean
+descry_store_keep_turn (DescryStore *self,
+                        const char  *hash,
+                        const char  *key,
+                        DescryTurn  *turn,
+                        gboolean     finished,
+                        GError     **error)
+{
+  g_autoptr (Statement) statement = NULL;
+  gint64 picture, conversation;
+  gboolean good;
+
+  if (!begin (self, error))
+    return FALSE;
+  picture = find_picture (self, hash, error);
+  if (picture <= 0)
+    return end (self, picture == 0, error);
+  conversation = current_conversation (self, picture, FALSE, error);
+  if (conversation < 0)
+    return end (self, FALSE, NULL);
+
+  statement = prepare (self,
+                       "INSERT INTO turns (key, conversation, place, asked, question, chips, answer, links, evidence, prompt, finished, stopped,"
+                       " soft_tokens, prompt_tokens, answer_tokens, first_token_ms, total_ms)"
+                       " VALUES (?1, ?2, (SELECT coalesce (max (place), 0) + 1 FROM turns WHERE conversation = ?2), ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
+                       " ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+                       " ON CONFLICT (key) DO UPDATE SET question = ?4, chips = ?5, answer = ?6, links = ?7, evidence = ?8, prompt = ?9,"
+                       " finished = ?10, stopped = ?11, soft_tokens = ?12, prompt_tokens = ?13, answer_tokens = ?14, first_token_ms = ?15,"
+                       " total_ms = ?16", error);
+  if (statement == NULL)
+    return end (self, FALSE, NULL);
+  bind_text (statement, 1, key);
+  sqlite3_bind_int64 (statement, 2, conversation);
+  sqlite3_bind_int64 (statement, 3, g_get_real_time ());
+  bind_text (statement, 4, turn->question);
+  bind_json (statement, 5, ids_to_json (turn->chips));
+  bind_text (statement, 6, turn->answer != NULL ? turn->answer : "");
+  bind_json (statement, 7, links_to_json (turn->links));
+  bind_json (statement, 8, ids_to_json (turn->evidence));
+  bind_text (statement, 9, turn->prompt);
+  sqlite3_bind_int (statement, 10, finished);
+  sqlite3_bind_int (statement, 11, turn->stopped);
+  sqlite3_bind_int64 (statement, 12, turn->soft_tokens);
+  sqlite3_bind_int64 (statement, 13, turn->prompt_tokens);
+  sqlite3_bind_int64 (statement, 14, turn->answer_tokens);
+  sqlite3_bind_double (statement, 15, turn->first_token_ms);
+  sqlite3_bind_double (statement, 16, turn->total_ms);
+  good = finish (self, statement, error);
+  g_clear_pointer (&statement, sqlite3_finalize);
+
+  return end (self, good, error);
+}
+
+gboolean
+descry_store_delete_turn (DescryStore *self,
+                          const char  *key,
+                          GError     **error)
+{
+  g_autoptr (Statement) statement = NULL;
+  gboolean good;
+
+  if (!begin (self, error))
+    return FALSE;
+
+  statement = prepare (self, "DELETE FROM turns WHERE key = ?", error);
+  if (statement == NULL)
+    return end (self, FALSE, NULL);
+  bind_text (statement, 1, key);
+  good = finish (self, statement, error);
+  g_clear_pointer (&statement, sqlite3_finalize);
+
+  return end (self, good, error);
+}
+
+static json_t *
+column_json (Statement *statement,
+             int        column)
+{
+  return json_loadb ((const char *) sqlite3_column_text (statement, column), (size_t) sqlite3_column_bytes (statement, column), 0, NULL);
+}
+
+GPtrArray *
+descry_store_load_turns (DescryStore *self,
+                         const char  *hash,
+                         GError     **error)
+{
+  g_autoptr (GPtrArray) list = g_ptr_array_new_with_free_func ((GDestroyNotify) descry_kept_turn_free);
+  g_autoptr (Statement) statement = prepare (self,
+                                             "SELECT key, question, chips, answer, links, evidence, prompt, finished, stopped, soft_tokens,"
+                                             " prompt_tokens, answer_tokens, first_token_ms, total_ms FROM turns WHERE conversation ="
+                                             " (SELECT max (conversations.id) FROM conversations JOIN pictures ON pictures.id = picture WHERE hash = ?)"
+                                             " ORDER BY place", error);
+  g_autoptr (GError) local = NULL;
+
+  if (statement == NULL)
+    return NULL;
+  bind_text (statement, 1, hash);
+  while (step (self, statement, &local))
+    {
+      DescryKeptTurn *kept = g_new0 (DescryKeptTurn, 1);
+      DescryTurn *turn = descry_turn_new ((const char *) sqlite3_column_text (statement, 1));
+      json_t *chips = column_json (statement, 2), *links = column_json (statement, 4), *evidence = column_json (statement, 5);
+
+      kept->key = column_text (statement, 0);
+      kept->turn = turn;
+      turn->answer = column_text (statement, 3);
+      turn->prompt = column_text (statement, 6);
+      turn->stopped = sqlite3_column_int (statement, 8) != 0 || sqlite3_column_int (statement, 7) == 0;
+      turn->soft_tokens = (guint) sqlite3_column_int64 (statement, 9);
+      turn->prompt_tokens = (guint) sqlite3_column_int64 (statement, 10);
+      turn->answer_tokens = (guint) sqlite3_column_int64 (statement, 11);
+      turn->first_token_ms = sqlite3_column_double (statement, 12);
+      turn->total_ms = sqlite3_column_double (statement, 13);
+      read_ids (chips, turn->chips);
+      read_links (links, turn);
+      read_ids (evidence, turn->evidence);
+      json_decref (chips);
+      json_decref (links);
+      json_decref (evidence);
+      g_ptr_array_add (list, kept);
+    }
+  if (local != NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return NULL;
+    }
+
+  return g_steal_pointer (&list);
+}
+
+/* Words in quotes, so that nothing a person types is an operator; NULL: no word. */
+static char *
+make_query (const char *text)
+{
+  g_autofree char *valid = g_utf8_make_valid (text, -1);
+  GString *query = g_string_new (NULL);
+  const char *at;
+  gboolean inside = FALSE;
+
+  for (at = valid; *at != '\0'; at = g_utf8_next_char (at))
+    {
+      gunichar c = g_utf8_get_char (at);
+      gboolean word = g_unichar_isalnum (c) || g_unichar_ismark (c);
+
+      if (word && !inside)
+        g_string_append (query, query->len > 0 ? " \"" : "\"");
+      if (!word && inside)
+        g_string_append_c (query, '"');
+      if (word)
+        g_string_append_unichar (query, c);
+      inside = word;
+    }
+  if (inside)
+    g_string_append (query, "\"*"); /* still being typed */
+
+  return g_string_free (query, query->len == 0);
+}
+
+GPtrArray *
+descry_store_search (DescryStore *self,
+                     const char  *text,
+                     guint        n,
+                     GError     **error)
+{
+  g_autoptr (GPtrArray) list = g_ptr_array_new_with_free_func ((GDestroyNotify) descry_found_turn_free);
+  g_autofree char *query = make_query (text);
+  g_autoptr (Statement) statement = NULL;
+  g_autoptr (GError) local = NULL;
+
+  if (query == NULL)
+    return g_steal_pointer (&list);
+
+  statement = prepare (self,
+                       "SELECT hash, name, path, opened, key, turns.question, snippet (search, 1, '', '', '…', 16) FROM search"
+                       " JOIN turns ON turns.id = search.rowid JOIN conversations ON conversations.id = conversation"
+                       " JOIN pictures ON pictures.id = picture WHERE search MATCH ?1 ORDER BY search.rank, turns.id DESC LIMIT ?2", error);
+  if (statement == NULL)
+    return NULL;
+  bind_text (statement, 1, query);
+  sqlite3_bind_int64 (statement, 2, n);
+  while (step (self, statement, &local))
+    {
+      DescryFoundTurn *found = g_new0 (DescryFoundTurn, 1);
+
+      found->picture.hash = column_text (statement, 0);
+      found->picture.name = column_text (statement, 1);
+      if (sqlite3_column_type (statement, 2) != SQLITE_NULL)
+        found->picture.path = g_strndup (sqlite3_column_blob (statement, 2), (gsize) sqlite3_column_bytes (statement, 2));
+      found->picture.opened = sqlite3_column_int64 (statement, 3);
+      found->key = column_text (statement, 4);
+      found->question = column_text (statement, 5);
+      found->excerpt = column_text (statement, 6);
+      g_ptr_array_add (list, found);
+    }
+  if (local != NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return NULL;
+    }
+
+  return g_steal_pointer (&list);
+}
+
+/* --------- Forgetting ------------------ */
+
+/* A VACUUM waits for other processes' writes, but not for one that gets in between. */
+static gboolean
+vacuum (DescryStore *self,
+        GError     **error)
+{
+  guint i;
+
+  for (i = 0; i < BUSY_TRIES; i++)
+    {
+      int code = sqlite3_exec (self->db, "VACUUM", NULL, NULL, NULL);
+
+      if (code == SQLITE_OK)
+        return TRUE;
+      if ((code & 0xff) != SQLITE_BUSY && (code & 0xff) != SQLITE_LOCKED)
+        break;
+      g_usleep (BUSY_PAUSE_MS * 1000);
+    }
+  set_error (self->db, sqlite3_errcode (self->db), error);
+
+  return FALSE;
+}
+
+static gboolean
+empty_log (DescryStore *self,
+           GError     **error)
+{
+  guint i;
+
+  for (i = 0; i < BUSY_TRIES; i++)
+    {
+      g_autoptr (Statement) statement = prepare (self, "PRAGMA wal_checkpoint (TRUNCATE)", error);
+
+      if (statement == NULL || !step (self, statement, error))
+        return FALSE;
+      if (sqlite3_column_int (statement, 0) == 0)
+        return TRUE;
+      g_usleep (BUSY_PAUSE_MS * 1000);
+    }
+  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_BUSY,
+                       _("another Descry is using the library: the rest of the text leaves the disk when both are closed"));
+
+  return FALSE;
+}
+
+/* Bytes of deleted rows can be left in the word index, in pages that were rearranged, and in the log. */
+static gboolean
+forget (DescryStore *self,
+        const char  *sql,
+        const char  *hash,
+        GError     **error)
+{
+  g_autoptr (Statement) statement = NULL;
+  gboolean good;
+
+  if (!begin (self, error))
+    return FALSE;
+
+  statement = prepare (self, sql, error);
+  if (statement == NULL)
+    return end (self, FALSE, NULL);
+  if (hash != NULL)
+    bind_text (statement, 1, hash);
+  good = finish (self, statement, error);
+  g_clear_pointer (&statement, sqlite3_finalize);
+  good = good && execute (self, "INSERT INTO search (search) VALUES ('rebuild')", error);
+
+  return end (self, good, error) && vacuum (self, error) && empty_log (self, error);
+}
+
+gboolean
+descry_store_forget_picture (DescryStore *self,
+                             const char  *hash,
+                             GError     **error)
+{
+  return forget (self, "DELETE FROM pictures WHERE hash = ?", hash, error);
+}
+
+gboolean
+descry_store_forget_everything (DescryStore *self,
+                                GError     **error)
+{
+  return forget (self, "DELETE FROM pictures", NULL, error);
+}
+
+/* --------- What is handed out ------------------ */
+
+static void
+clear_picture (DescryKeptPicture *picture)
+{
+  g_clear_pointer (&picture->hash, g_free);
+  g_clear_pointer (&picture->name, g_free);
+  g_clear_pointer (&picture->path, g_free);
+}
+
+void
+descry_kept_picture_free (DescryKeptPicture *picture)
+{
+  clear_picture (picture);
+  g_free (picture);
+}
+
+void
+descry_kept_turn_free (DescryKeptTurn *turn)
+{
+  g_clear_pointer (&turn->key, g_free);
+  g_clear_pointer (&turn->turn, descry_turn_unref);
+  g_free (turn);
+}
+
+void
+descry_found_turn_free (DescryFoundTurn *found)
+{
+  clear_picture (&found->picture);
+  g_clear_pointer (&found->key, g_free);
+  g_clear_pointer (&found->question, g_free);
+  g_clear_pointer (&found->excerpt, g_free);
+  g_free (found);
+}

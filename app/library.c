@@ -1,0 +1,640 @@
+/* library.c - the thread that owns the library's file
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#define G_LOG_DOMAIN "descry-library"
+
+#include "config.h"
+
+#include "app/library.h"
+
+#include <glib/gi18n.h>
+
+typedef struct _Job Job;
+
+/* Everything here but the queue and the weak reference is the thread's own. */
+typedef struct
+{
+  GAsyncQueue  *jobs; /* of Job */
+  GWeakRef      library; /* for its signals */
+  GMainContext *context; /* where they are emitted */
+  char         *path;
+  DescryStore  *store; /* NULL: it could not be opened */
+  GError       *closed; /* why */
+  GHashTable   *owed; /* hash → Job: pictures that could not be remembered yet */
+  gboolean      complained;
+} Worker;
+
+typedef void (*Work) (Worker *worker, Job *job);
+
+struct _Job
+{
+  Work         work; /* NULL: the last one */
+  GTask       *task; /* NULL: fire and forget */
+  char        *hash;
+  char        *key;
+  char        *name;
+  char        *path;
+  char        *text;
+  DescryImage *image;
+  DescryScene *scene;
+  DescryTurn  *turn;
+  gboolean     complete; /* of a scene, or finished of a turn */
+  guint        n;
+};
+
+struct _DescryLibrary
+{
+  GObject      parent_instance;
+
+  GThread     *thread;
+  GAsyncQueue *jobs;
+};
+
+enum { PROBLEM, FORGOTTEN, N_SIGNALS };
+
+static guint signals[N_SIGNALS];
+
+G_DEFINE_FINAL_TYPE (DescryLibrary, descry_library, G_TYPE_OBJECT)
+
+static void
+job_free (Job *job)
+{
+  g_clear_object (&job->task);
+  g_free (job->hash);
+  g_free (job->key);
+  g_free (job->name);
+  g_free (job->path);
+  g_free (job->text);
+  g_clear_pointer (&job->image, descry_image_unref);
+  g_clear_pointer (&job->scene, descry_scene_unref);
+  g_clear_pointer (&job->turn, descry_turn_unref);
+  g_free (job);
+}
+
+void
+descry_kept_free (DescryKept *kept)
+{
+  if (kept == NULL)
+    return;
+
+  g_clear_pointer (&kept->hash, g_free);
+  g_clear_pointer (&kept->scene, descry_scene_unref);
+  g_clear_pointer (&kept->turns, g_ptr_array_unref);
+  g_free (kept);
+}
+
+/* --------- The thread: telling ------------------ */
+
+typedef struct
+{
+  DescryLibrary *library;
+  char          *message;
+} Problem;
+
+static gboolean
+emit_problem_cb (gpointer data)
+{
+  Problem *problem = data;
+
+  g_signal_emit (problem->library, signals[PROBLEM], 0, problem->message);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+problem_free (gpointer data)
+{
+  Problem *problem = data;
+
+  g_object_unref (problem->library);
+  g_free (problem->message);
+  g_free (problem);
+}
+
+static void
+tell (Worker *worker,
+      char   *message) /* taken */
+{
+  DescryLibrary *library = g_weak_ref_get (&worker->library);
+  Problem *problem;
+  GSource *source;
+
+  if (library == NULL)
+    {
+      g_free (message);
+      return;
+    }
+
+  problem = g_new (Problem, 1);
+  problem->library = library;
+  problem->message = message;
+  /* An idle source, never at once: a signal must not come out of the thread, nor the last reference be dropped in it. */
+  source = g_idle_source_new ();
+  g_source_set_priority (source, G_PRIORITY_DEFAULT);
+  g_source_set_callback (source, emit_problem_cb, problem, problem_free);
+  g_source_attach (source, worker->context);
+  g_source_unref (source);
+}
+
+/* A person hears of the first write that fails, not of each. */
+static void
+account (Worker       *worker,
+         gboolean      good,
+         const GError *error)
+{
+  if (good)
+    worker->complained = FALSE;
+  else if (!worker->complained)
+    {
+      worker->complained = TRUE;
+      if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_NO_SPACE))
+        tell (worker, g_strdup (_("The disk is full: what is found and said from now on is not kept.")));
+      else if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_READ_ONLY))
+        tell (worker, g_strdup_printf (_("The library cannot be written: what is found and said is not kept. (%s)"), error->message));
+      else
+        tell (worker, g_strdup_printf (_("Not kept in the library: %s"), error->message));
+    }
+}
+
+/* --------- The thread: jobs ------------------ */
+
+static void
+remember (Worker *worker,
+          Job    *job)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean good = descry_store_remember (worker->store, job->hash, job->name, job->path, &error);
+
+  account (worker, good, error);
+  if (!good)
+    {
+      Job *owed = g_new0 (Job, 1);
+
+      owed->hash = g_strdup (job->hash);
+      owed->name = g_strdup (job->name);
+      owed->path = g_strdup (job->path);
+      g_hash_table_replace (worker->owed, owed->hash, owed);
+    }
+}
+
+/* What is said about a picture that could not be remembered would have no place. */
+static void
+settle (Worker     *worker,
+        const char *hash,
+        GError    **error)
+{
+  Job *owed = g_hash_table_lookup (worker->owed, hash);
+
+  if (owed != NULL && descry_store_remember (worker->store, owed->hash, owed->name, owed->path, error))
+    g_hash_table_remove (worker->owed, hash);
+}
+
+static void
+open_picture_work (Worker *worker,
+                   Job    *job)
+{
+  DescryKept *kept = g_new0 (DescryKept, 1);
+  g_autoptr (GError) scene_error = NULL;
+  g_autoptr (GError) turns_error = NULL;
+
+  kept->hash = descry_image_hash (job->image);
+  job->hash = g_strdup (kept->hash);
+  remember (worker, job);
+
+  kept->scene = descry_store_load_scene (worker->store, kept->hash, job->text, &kept->complete, &scene_error);
+  if (scene_error != NULL)
+    g_message ("the kept scene of %s: %s", job->name, scene_error->message);
+  /* The hash vouches for the size; a scene that says otherwise is not of this picture. */
+  if (kept->scene != NULL && (kept->scene->width != job->image->width || kept->scene->height != job->image->height))
+    g_clear_pointer (&kept->scene, descry_scene_unref);
+  kept->turns = descry_store_load_turns (worker->store, kept->hash, &turns_error);
+  if (kept->turns == NULL)
+    {
+      account (worker, FALSE, turns_error);
+      kept->turns = g_ptr_array_new_with_free_func ((GDestroyNotify) descry_kept_turn_free);
+    }
+
+  g_task_return_pointer (job->task, kept, (GDestroyNotify) descry_kept_free);
+}
+
+static void
+keep_scene_work (Worker *worker,
+                 Job    *job)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean good;
+
+  settle (worker, job->hash, &error);
+  good = error == NULL && descry_store_keep_scene (worker->store, job->hash, job->scene, job->complete, &error);
+  account (worker, good, error);
+}
+
+static void
+keep_turn_work (Worker *worker,
+                Job    *job)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean good;
+
+  settle (worker, job->hash, &error);
+  good = error == NULL && descry_store_keep_turn (worker->store, job->hash, job->key, job->turn, job->complete, &error);
+  account (worker, good, error);
+}
+
+static void
+delete_turn_work (Worker *worker,
+                  Job    *job)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean good = descry_store_delete_turn (worker->store, job->key, &error);
+
+  account (worker, good, error);
+}
+
+static void
+begin_conversation_work (Worker *worker,
+                         Job    *job)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean good;
+
+  settle (worker, job->hash, &error);
+  good = error == NULL && descry_store_begin_conversation (worker->store, job->hash, &error);
+  account (worker, good, error);
+}
+
+static void
+return_list (Job       *job,
+             GPtrArray *list,
+             GError    *error)
+{
+  if (list != NULL)
+    g_task_return_pointer (job->task, list, (GDestroyNotify) g_ptr_array_unref);
+  else
+    g_task_return_error (job->task, error);
+}
+
+static void
+recent_work (Worker *worker,
+             Job    *job)
+{
+  GError *error = NULL;
+  GPtrArray *list = descry_store_recent (worker->store, job->n, &error);
+
+  return_list (job, list, error);
+}
+
+static void
+search_work (Worker *worker,
+             Job    *job)
+{
+  GError *error = NULL;
+  GPtrArray *list = descry_store_search (worker->store, job->text, job->n, &error);
+
+  return_list (job, list, error);
+}
+
+static void
+forget_work (Worker *worker,
+             Job    *job)
+{
+  GError *error = NULL;
+  gboolean good;
+
+  if (job->hash != NULL)
+    {
+      g_hash_table_remove (worker->owed, job->hash);
+      good = descry_store_forget_picture (worker->store, job->hash, &error);
+    }
+  else
+    {
+      g_hash_table_remove_all (worker->owed);
+      good = descry_store_forget_everything (worker->store, &error);
+    }
+
+  if (good)
+    g_task_return_boolean (job->task, TRUE);
+  else
+    g_task_return_error (job->task, error);
+}
+
+/* --------- The thread ------------------ */
+
+static void
+worker_open (Worker *worker)
+{
+  g_autofree char *message = NULL;
+
+  worker->store = descry_store_open (worker->path, &message, &worker->closed);
+  if (message != NULL)
+    tell (worker, g_steal_pointer (&message));
+  /* The "problem" of a file that can be read but not written comes with the first write. */
+  if (worker->store == NULL)
+    account (worker, FALSE, worker->closed);
+}
+
+static gpointer
+worker_thread (gpointer data)
+{
+  Worker *worker = data;
+  gboolean more = TRUE;
+
+  worker_open (worker);
+  while (more)
+    {
+      Job *job = g_async_queue_pop (worker->jobs);
+
+      more = job->work != NULL;
+      if (job->task != NULL && g_task_return_error_if_cancelled (job->task))
+        ;
+      else if (more && worker->store != NULL)
+        job->work (worker, job);
+      else if (job->task != NULL)
+        g_task_return_error (job->task, g_error_copy (worker->closed));
+      job_free (job);
+    }
+
+  g_clear_pointer (&worker->store, descry_store_close);
+  g_clear_error (&worker->closed);
+  g_clear_pointer (&worker->owed, g_hash_table_unref);
+  g_weak_ref_clear (&worker->library);
+  g_clear_pointer (&worker->context, g_main_context_unref);
+  g_clear_pointer (&worker->jobs, g_async_queue_unref);
+  g_free (worker->path);
+  g_free (worker);
+
+  return NULL;
+}
+
+/* --------- Object ------------------ */
+
+void
+descry_library_close (DescryLibrary *self)
+{
+  if (self->thread == NULL)
+    return;
+
+  g_async_queue_push (self->jobs, g_new0 (Job, 1));
+  /* A task's last reference can drop ours in the thread: it cannot wait for itself. */
+  if (self->thread == g_thread_self ())
+    g_thread_unref (self->thread);
+  else
+    g_thread_join (self->thread);
+  self->thread = NULL;
+}
+
+static void
+descry_library_finalize (GObject *object)
+{
+  DescryLibrary *self = DESCRY_LIBRARY (object);
+
+  descry_library_close (self);
+  g_clear_pointer (&self->jobs, g_async_queue_unref);
+
+  G_OBJECT_CLASS (descry_library_parent_class)->finalize (object);
+}
+
+static void
+descry_library_class_init (DescryLibraryClass *class)
+{
+  G_OBJECT_CLASS (class)->finalize = descry_library_finalize;
+
+  signals[PROBLEM] = g_signal_new ("problem", DESCRY_TYPE_LIBRARY, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
+  signals[FORGOTTEN] = g_signal_new ("forgotten", DESCRY_TYPE_LIBRARY, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
+}
+
+static void
+descry_library_init (DescryLibrary *self)
+{
+  self->jobs = g_async_queue_new_full ((GDestroyNotify) job_free);
+}
+
+DescryLibrary *
+descry_library_new (const char *path)
+{
+  DescryLibrary *self = g_object_new (DESCRY_TYPE_LIBRARY, NULL);
+  Worker *worker = g_new0 (Worker, 1);
+
+  worker->jobs = g_async_queue_ref (self->jobs);
+  g_weak_ref_init (&worker->library, self);
+  worker->context = g_main_context_ref_thread_default ();
+  worker->path = path != NULL ? g_strdup (path) : g_build_filename (g_get_user_data_dir (), "descry", "library.sqlite", NULL);
+  worker->owed = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) job_free);
+  self->thread = g_thread_new ("descry-library", worker_thread, worker);
+
+  return self;
+}
+
+/* --------- Asking for jobs ------------------ */
+
+static void
+push (DescryLibrary *self,
+      Job           *job)
+{
+  if (self->thread != NULL)
+    {
+      g_async_queue_push (self->jobs, job);
+      return;
+    }
+
+  if (job->task != NULL)
+    g_task_return_new_error (job->task, G_IO_ERROR, G_IO_ERROR_CLOSED, "the library is closed");
+  job_free (job);
+}
+
+static Job *
+job_new (Work        work,
+         const char *hash)
+{
+  Job *job = g_new0 (Job, 1);
+
+  job->work = work;
+  job->hash = g_strdup (hash);
+  return job;
+}
+
+static GTask *
+task_new (DescryLibrary      *self,
+          gpointer            tag,
+          GCancellable       *cancellable,
+          GAsyncReadyCallback callback,
+          gpointer            data)
+{
+  GTask *task = g_task_new (self, cancellable, callback, data);
+
+  g_task_set_source_tag (task, tag);
+  return task;
+}
+
+void
+descry_library_open_picture_async (DescryLibrary      *self,
+                                   DescryImage        *image,
+                                   const char         *name,
+                                   const char         *path,
+                                   const char         *bundle,
+                                   GCancellable       *cancellable,
+                                   GAsyncReadyCallback callback,
+                                   gpointer            data)
+{
+  Job *job = job_new (open_picture_work, NULL);
+
+  g_return_if_fail (DESCRY_IS_LIBRARY (self) && image != NULL && name != NULL);
+
+  job->task = task_new (self, descry_library_open_picture_async, cancellable, callback, data);
+  job->image = descry_image_ref (image);
+  job->name = g_strdup (name);
+  job->path = g_strdup (path);
+  job->text = g_strdup (bundle);
+  push (self, job);
+}
+
+DescryKept *
+descry_library_open_picture_finish (DescryLibrary *self,
+                                    GAsyncResult  *result,
+                                    GError       **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+void
+descry_library_keep_scene (DescryLibrary *self,
+                           const char    *hash,
+                           DescryScene   *scene,
+                           gboolean       complete)
+{
+  Job *job = job_new (keep_scene_work, hash);
+
+  g_return_if_fail (DESCRY_IS_LIBRARY (self) && hash != NULL && scene != NULL);
+
+  job->scene = descry_scene_ref (scene);
+  job->complete = complete;
+  push (self, job);
+}
+
+char *
+descry_library_new_key (void)
+{
+  return g_uuid_string_random ();
+}
+
+void
+descry_library_keep_turn (DescryLibrary *self,
+                          const char    *hash,
+                          const char    *key,
+                          DescryTurn    *turn,
+                          gboolean       finished)
+{
+  Job *job = job_new (keep_turn_work, hash);
+
+  g_return_if_fail (DESCRY_IS_LIBRARY (self) && hash != NULL && key != NULL && turn != NULL);
+
+  job->key = g_strdup (key);
+  job->turn = descry_turn_ref (turn);
+  job->complete = finished;
+  push (self, job);
+}
+
+void
+descry_library_delete_turn (DescryLibrary *self,
+                            const char    *key)
+{
+  Job *job = job_new (delete_turn_work, NULL);
+
+  g_return_if_fail (DESCRY_IS_LIBRARY (self) && key != NULL);
+
+  job->key = g_strdup (key);
+  push (self, job);
+}
+
+void
+descry_library_begin_conversation (DescryLibrary *self,
+                                   const char    *hash)
+{
+  g_return_if_fail (DESCRY_IS_LIBRARY (self) && hash != NULL);
+
+  push (self, job_new (begin_conversation_work, hash));
+}
+
+void
+descry_library_recent_async (DescryLibrary      *self,
+                             guint               n,
+                             GCancellable       *cancellable,
+                             GAsyncReadyCallback callback,
+                             gpointer            data)
+{
+  Job *job = job_new (recent_work, NULL);
+
+  g_return_if_fail (DESCRY_IS_LIBRARY (self));
+
+  job->task = task_new (self, descry_library_recent_async, cancellable, callback, data);
+  job->n = n;
+  push (self, job);
+}
+
+GPtrArray *
+descry_library_recent_finish (DescryLibrary *self,
+                              GAsyncResult  *result,
+                              GError       **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+void
+descry_library_search_async (DescryLibrary      *self,
+                             const char         *text,
+                             guint               n,
+                             GCancellable       *cancellable,
+                             GAsyncReadyCallback callback,
+                             gpointer            data)
+{
+  Job *job = job_new (search_work, NULL);
+
+  g_return_if_fail (DESCRY_IS_LIBRARY (self) && text != NULL);
+
+  job->task = task_new (self, descry_library_search_async, cancellable, callback, data);
+  job->text = g_strdup (text);
+  job->n = n;
+  push (self, job);
+}
+
+GPtrArray *
+descry_library_search_finish (DescryLibrary *self,
+                              GAsyncResult  *result,
+                              GError       **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+void
+descry_library_forget_async (DescryLibrary      *self,
+                             const char         *hash,
+                             GCancellable       *cancellable,
+                             GAsyncReadyCallback callback,
+                             gpointer            data)
+{
+  Job *job = job_new (forget_work, hash);
+
+  g_return_if_fail (DESCRY_IS_LIBRARY (self));
+
+  /* Before the bytes are gone: nothing that a window still does may bring it back. */
+  g_signal_emit (self, signals[FORGOTTEN], 0, hash);
+  job->task = task_new (self, descry_library_forget_async, cancellable, callback, data);
+  push (self, job);
+}
+
+gboolean
+descry_library_forget_finish (DescryLibrary *self,
+                              GAsyncResult  *result,
+                              GError       **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
+
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
