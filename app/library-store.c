@@ -20,6 +20,7 @@
 #include <glib/gstdio.h>
 #include <sqlite3.h>
 
+#include "app/library-features.h"
 #include "app/library-schema.h"
 
 #define BUSY_MS 5000 /* another process writes: its transactions take milliseconds, a VACUUM seconds */
@@ -430,103 +431,6 @@ descry_store_remember (DescryStore *self,
   return end (self, good, error);
 }
 
-static void
-append_word (GByteArray *bytes,
-             guint32     word)
-{
-  word = GUINT32_TO_LE (word);
-  g_byte_array_append (bytes, (const guint8 *) &word, sizeof word);
-}
-
-static void
-append_floats (GByteArray  *bytes,
-               const float *values,
-               guint        n)
-{
-  guint i;
-
-  for (i = 0; i < n; i++)
-    {
-      guint32 word;
-
-      memcpy (&word, values + i, sizeof word);
-      append_word (bytes, word);
-    }
-}
-
-/* The connector reads these: without them a question about a kept scene would be another one. */
-static GByteArray *
-pack_features (DescryScene *scene)
-{
-  GByteArray *bytes = g_byte_array_new ();
-  guint i;
-
-  for (i = 0; i < scene->objects->len; i++)
-    {
-      const DescryObject *object = g_ptr_array_index (scene->objects, i);
-
-      append_word (bytes, object->id);
-      append_word (bytes, object->feature != NULL ? object->n_feature : 0);
-      append_floats (bytes, object->color, G_N_ELEMENTS (object->color));
-      if (object->feature != NULL)
-        append_floats (bytes, object->feature, object->n_feature);
-    }
-
-  return bytes;
-}
-
-static guint32
-read_word (const guint8 *bytes)
-{
-  guint32 word;
-
-  memcpy (&word, bytes, sizeof word);
-  return GUINT32_FROM_LE (word);
-}
-
-static void
-read_floats (const guint8 *bytes,
-             float        *values,
-             guint         n)
-{
-  guint i;
-
-  for (i = 0; i < n; i++)
-    {
-      guint32 word = read_word (bytes + 4 * (gsize) i);
-
-      memcpy (values + i, &word, sizeof word);
-    }
-}
-
-/* Stops at the first thing that does not fit. */
-static void
-unpack_features (DescryScene  *scene,
-                 const guint8 *bytes,
-                 gsize         length)
-{
-  const gsize head = (2 + G_N_ELEMENTS (((DescryObject *) NULL)->color)) * 4;
-
-  while (length >= head)
-    {
-      DescryObject *object = descry_scene_find (scene, read_word (bytes));
-      guint32 n = read_word (bytes + 4);
-
-      if (n > (length - head) / 4 || object == NULL || object->feature != NULL)
-        return;
-
-      read_floats (bytes + 8, object->color, G_N_ELEMENTS (object->color));
-      if (n > 0)
-        {
-          object->feature = g_new (float, n);
-          object->n_feature = n;
-          read_floats (bytes + head, object->feature, n);
-        }
-      bytes += head + 4 * (gsize) n;
-      length -= head + 4 * (gsize) n;
-    }
-}
-
 gboolean
 descry_store_keep_scene (DescryStore *self,
                          const char  *hash,
@@ -536,7 +440,7 @@ descry_store_keep_scene (DescryStore *self,
 {
   json_t *json = descry_scene_to_json (scene, 0.0f);
   char *text = json_dumps (json, JSON_COMPACT);
-  g_autoptr (GByteArray) features = pack_features (scene);
+  g_autoptr (GByteArray) features = descry_features_pack (scene);
   g_autoptr (Statement) statement = NULL;
   gboolean good = FALSE;
   gint64 picture;
@@ -607,7 +511,7 @@ descry_store_load_scene (DescryStore *self,
   scene = descry_scene_from_json (json, error);
   json_decref (json);
   if (scene != NULL && sqlite3_column_bytes (statement, 2) > 0)
-    unpack_features (scene, sqlite3_column_blob (statement, 2), (gsize) sqlite3_column_bytes (statement, 2));
+    descry_features_unpack (scene, sqlite3_column_blob (statement, 2), (gsize) sqlite3_column_bytes (statement, 2));
   if (complete != NULL)
     *complete = scene != NULL && sqlite3_column_int (statement, 1) != 0;
 
