@@ -92,6 +92,8 @@ add_accels (GtkApplication *application)
   } table[] = {
     { "win.open", { "<Control>o" } },
     { "win.paste", { "<Control>v" } },
+    { "win.undo", { "<Control>z" } },
+    { "win.redo", { "<Control><Shift>z" } },
     { "app.new-window", { "<Control>n" } },
     { "window.close", { "<Control>w" } },
     { "app.quit", { "<Control>q" } },

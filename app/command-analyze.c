@@ -15,8 +15,8 @@
 #include <glib/gi18n.h>
 
 #include "app/cli.h"
-#include "app/export.h"
-#include "app/picture.h"
+#include "ui/export.h"
+#include "ui/picture.h"
 
 typedef struct
 {

@@ -14,6 +14,8 @@
 #include <gdk/gdkkeysyms.h>
 #include <glib/gi18n.h>
 
+#include "ui/object-menu.h"
+
 #define ZOOM_STEP 1.25
 #define PAN_STEP 64.0
 
@@ -46,6 +48,18 @@ descry_canvas_update_hover (DescryCanvas *self)
 
   hits = hits_at (self, self->pointer_x, self->pointer_y);
   descry_canvas_set_hovered (self, hits->len > 0 ? g_array_index (hits, guint, 0) : 0);
+}
+
+static gboolean
+is_selected (DescryCanvas *self,
+             guint         id)
+{
+  guint i;
+
+  for (i = 0; i < self->selection->len; i++)
+    if (g_array_index (self->selection, guint, i) == id)
+      return TRUE;
+  return FALSE;
 }
 
 static void
@@ -279,12 +293,18 @@ hide_action (GtkWidget  *widget,
 {
   DescryCanvas *self = DESCRY_CANVAS (widget);
   guint id = target_id (self);
+  guint i;
 
-  if (id != 0)
-    {
-      descry_canvas_set_hidden (self, id, TRUE);
-      descry_canvas_select (self, NULL, 0);
-    }
+  if (id == 0)
+    return;
+
+  g_object_freeze_notify (G_OBJECT (self)); /* one step, however many there are */
+  if (self->selection->len == 0)
+    descry_canvas_set_hidden (self, id, TRUE);
+  for (i = 0; i < self->selection->len; i++)
+    descry_canvas_set_hidden (self, g_array_index (self->selection, guint, i), TRUE);
+  g_object_thaw_notify (G_OBJECT (self));
+  descry_canvas_select (self, NULL, 0);
 }
 
 static void
@@ -310,23 +330,16 @@ popup_menu (DescryCanvas *self,
             double        x,
             double        y)
 {
-  GdkRectangle at = { (int) x, (int) y, 1, 1 };
-  g_autoptr (GMenu) menu = g_menu_new ();
+  guint id = target_id (self);
 
-  if (target_id (self) == 0)
+  if (id == 0)
     return;
-
-  g_menu_append (menu, _("_Ask About This"), "canvas.ask");
-  g_menu_append (menu, _("_Hide"), "canvas.hide");
-  g_menu_append (menu, self->view.solo != 0 ? _("Show _All") : _("Show _Only This"), "canvas.solo");
+  /* The commands are about what is selected. */
+  if (self->selection->len == 0)
+    descry_canvas_select (self, &id, 1);
 
   g_clear_pointer (&self->menu, gtk_widget_unparent);
-  self->menu = gtk_popover_menu_new_from_model (G_MENU_MODEL (menu));
-  gtk_widget_set_parent (self->menu, GTK_WIDGET (self));
-  gtk_popover_set_has_arrow (GTK_POPOVER (self->menu), FALSE);
-  gtk_widget_set_halign (self->menu, GTK_ALIGN_START);
-  gtk_popover_set_pointing_to (GTK_POPOVER (self->menu), &at);
-  gtk_popover_popup (GTK_POPOVER (self->menu));
+  self->menu = descry_object_menu_popup (GTK_WIDGET (self), self->view.solo != 0, x, y);
 }
 
 static void
@@ -556,7 +569,8 @@ menu_pressed_cb (GtkGestureClick *gesture,
     return;
 
   gtk_widget_grab_focus (GTK_WIDGET (self));
-  descry_canvas_select (self, &g_array_index (hits, guint, 0), 1);
+  if (!is_selected (self, g_array_index (hits, guint, 0)))
+    descry_canvas_select (self, &g_array_index (hits, guint, 0), 1);
   popup_menu (self, x, y);
 }
 
@@ -618,6 +632,9 @@ descry_canvas_class_input (GtkWidgetClass *class)
   gtk_widget_class_add_binding_action (class, GDK_KEY_h, 0, "canvas.hide", NULL);
   gtk_widget_class_add_binding_action (class, GDK_KEY_h, GDK_SHIFT_MASK, "canvas.show-all", NULL);
   gtk_widget_class_add_binding_action (class, GDK_KEY_o, 0, "canvas.solo", NULL);
+  gtk_widget_class_add_binding_action (class, GDK_KEY_Delete, 0, "win.delete", NULL);
+  gtk_widget_class_add_binding_action (class, GDK_KEY_KP_Delete, 0, "win.delete", NULL);
+  gtk_widget_class_add_binding_action (class, GDK_KEY_F2, 0, "win.rename", NULL);
   gtk_widget_class_add_binding_action (class, GDK_KEY_Menu, 0, "canvas.menu", NULL);
   gtk_widget_class_add_binding_action (class, GDK_KEY_F10, GDK_SHIFT_MASK, "canvas.menu", NULL);
   gtk_widget_class_add_binding_action (class, GDK_KEY_Escape, 0, "canvas.cancel", NULL);

@@ -14,6 +14,7 @@
 
 #include "ui/badge.h"
 #include "ui/main-thread.h"
+#include "ui/object-menu.h"
 
 #define MAX_TAGS 24
 
@@ -68,6 +69,7 @@ struct _DescryObjects
   GtkMultiSelection *selection;
   GPtrArray      *rows; /* of Row: those that exist; owned by their boxes */
   GPtrArray      *tag_names; /* of char *: what the flow box shows */
+  GtkWidget      *menu;
   gboolean        updating; /* our own changes of selection or toggles */
 };
 
@@ -155,6 +157,58 @@ row_left_cb (GtkEventControllerMotion *controller,
     descry_canvas_highlight (row->panel->canvas, NULL, 0);
 }
 
+static void
+row_pressed_cb (GtkGestureClick *gesture,
+                int              n_press,
+                double           x,
+                double           y,
+                Row             *row)
+{
+  DescryObjects *self = row->panel;
+  GArray *ids = descry_canvas_get_selection (self->canvas);
+  double mx, my;
+  guint i;
+
+  if (row->id == 0)
+    return;
+
+  for (i = 0; i < ids->len; i++)
+    if (g_array_index (ids, guint, i) == row->id)
+      break;
+  if (i == ids->len)
+    descry_canvas_select (self->canvas, &row->id, 1);
+  gtk_widget_translate_coordinates (row->box, GTK_WIDGET (self), x, y, &mx, &my);
+  g_clear_pointer (&self->menu, gtk_widget_unparent);
+  self->menu = descry_object_menu_popup (GTK_WIDGET (self), descry_canvas_get_solo (self->canvas) != 0, mx, my);
+}
+
+static void
+row_long_pressed_cb (GtkGestureLongPress *gesture,
+                     double               x,
+                     double               y,
+                     Row                 *row)
+{
+  row_pressed_cb (NULL, 1, x, y, row);
+}
+
+/* The keyboard's way: the menu of what is selected. */
+static void
+menu_action (GtkWidget  *widget,
+             const char *name,
+             GVariant   *parameter)
+{
+  DescryObjects *self = DESCRY_OBJECTS (widget);
+  GtkWidget *focus = gtk_root_get_focus (gtk_widget_get_root (widget));
+  double x = gtk_widget_get_width (widget) / 2.0, y = gtk_widget_get_height (widget) / 2.0;
+
+  if (descry_canvas_get_selection (self->canvas)->len == 0)
+    return;
+  if (focus != NULL && gtk_widget_is_ancestor (focus, widget))
+    gtk_widget_translate_coordinates (focus, widget, gtk_widget_get_width (focus) / 2.0, gtk_widget_get_height (focus) / 2.0, &x, &y);
+  g_clear_pointer (&self->menu, gtk_widget_unparent);
+  self->menu = descry_object_menu_popup (widget, descry_canvas_get_solo (self->canvas) != 0, x, y);
+}
+
 static GtkWidget *
 name_button (GtkWidget  *button,
              const char *icon,
@@ -187,6 +241,8 @@ setup_cb (GtkSignalListItemFactory *factory,
   Row *row = g_new0 (Row, 1);
   GtkWidget *texts = gtk_box_new (GTK_ORIENTATION_VERTICAL, 0);
   GtkEventController *motion = gtk_event_controller_motion_new ();
+  GtkGesture *click = gtk_gesture_click_new ();
+  GtkGesture *touch = gtk_gesture_long_press_new ();
 
   row->panel = self;
   row->box = gtk_box_new (GTK_ORIENTATION_HORIZONTAL, 8);
@@ -222,6 +278,12 @@ setup_cb (GtkSignalListItemFactory *factory,
   g_signal_connect (motion, "enter", G_CALLBACK (row_entered_cb), row);
   g_signal_connect (motion, "leave", G_CALLBACK (row_left_cb), row);
   gtk_widget_add_controller (row->box, motion);
+  gtk_gesture_single_set_button (GTK_GESTURE_SINGLE (click), GDK_BUTTON_SECONDARY);
+  g_signal_connect (click, "pressed", G_CALLBACK (row_pressed_cb), row);
+  gtk_widget_add_controller (row->box, GTK_EVENT_CONTROLLER (click));
+  gtk_gesture_single_set_touch_only (GTK_GESTURE_SINGLE (touch), TRUE);
+  g_signal_connect (touch, "pressed", G_CALLBACK (row_long_pressed_cb), row);
+  gtk_widget_add_controller (row->box, GTK_EVENT_CONTROLLER (touch));
 
   g_object_set_data_full (G_OBJECT (row->box), "descry-row", row, row_free);
   g_ptr_array_add (self->rows, row);
@@ -514,6 +576,7 @@ descry_objects_dispose (GObject *object)
     }
   g_clear_object (&self->selection);
   g_clear_object (&self->store);
+  g_clear_pointer (&self->menu, gtk_widget_unparent);
   gtk_widget_dispose_template (GTK_WIDGET (self), DESCRY_TYPE_OBJECTS);
   g_clear_object (&self->canvas);
 
@@ -538,6 +601,12 @@ descry_objects_class_init (DescryObjectsClass *class)
   GtkWidgetClass *widget_class = GTK_WIDGET_CLASS (class);
 
   object_class->dispose = descry_objects_dispose;
+
+  gtk_widget_class_install_action (widget_class, "objects.menu", NULL, menu_action);
+  gtk_widget_class_add_binding_action (widget_class, GDK_KEY_Menu, 0, "objects.menu", NULL);
+  gtk_widget_class_add_binding_action (widget_class, GDK_KEY_F10, GDK_SHIFT_MASK, "objects.menu", NULL);
+  gtk_widget_class_add_binding_action (widget_class, GDK_KEY_Delete, 0, "win.delete", NULL);
+  gtk_widget_class_add_binding_action (widget_class, GDK_KEY_F2, 0, "win.rename", NULL);
   object_class->finalize = descry_objects_finalize;
 
   signals[ASK_ABOUT] = g_signal_new ("ask-about", DESCRY_TYPE_OBJECTS, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,

@@ -62,6 +62,7 @@ set_picture (DescryWindow *self,
   descry_chat_clear (self->chat);
   descry_chat_set_picture (self->chat, image);
   descry_canvas_set_image (self->canvas, image);
+  descry_edits_clear (self->edits, descry_canvas_get_view (self->canvas)->threshold);
   gtk_stack_set_visible_child_name (self->pages, "picture");
   descry_window_update_title (self);
   descry_window_update_actions (self);

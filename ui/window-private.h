@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include "ui/edits.h"
 #include "ui/inspect.h"
 #include "ui/objects.h"
 #include "ui/window.h"
@@ -43,13 +44,16 @@ struct _DescryWindow
   DescryInspect   *inspect;
   GtkAdjustment   *opacity_adjustment;
   GtkAdjustment   *threshold_adjustment;
+  GtkWidget       *threshold_scale;
+  GtkWidget       *undo_box;
 
   DescryEngine    *engine; /* NULL: pictures can be looked at, that is all */
   GSettings       *settings; /* or NULL */
 
   /* The picture and its jobs */
   DescryImage     *image;
-  DescryScene     *scene;
+  DescryScene     *found; /* the engine's newest scene; what it is given back to add to */
+  DescryScene     *scene; /* the same as edited: what is drawn, asked about and exported */
   char            *name; /* of the file, for people */
   char            *path; /* for the scene, or NULL */
   char            *pending_name; /* of the picture that is being opened */
@@ -65,6 +69,13 @@ struct _DescryWindow
   gboolean         segmenter_missing;
   gboolean         narrow; /* the sidebar is under the picture */
   GtkFileChooserNative *chooser;
+
+  /* Edits */
+  DescryEdits     *edits;
+  gboolean         showing_edits; /* the canvas is being brought in step: no new steps */
+  gboolean         dragging_threshold;
+  guint            threshold_source; /* ends a step of keys or wheel */
+  AdwToast        *undo_toast; /* or NULL */
 };
 
 /* What a job's callback needs. The window may be gone, or the job no longer its newest: engines
@@ -91,5 +102,9 @@ void descry_window_clear_actions (DescryWindow *self);
 void descry_window_toast         (DescryWindow *self, const char *text);
 void descry_window_analyze       (DescryWindow *self);
 void descry_window_update_actions (DescryWindow *self);
+void descry_window_init_edits    (DescryWindow *self);
+void descry_window_clear_edits   (DescryWindow *self); /* from dispose */
+void descry_window_show_edits    (DescryWindow *self); /* scene and canvas as the edits say */
+void descry_window_update_edit_actions (DescryWindow *self);
 
 G_END_DECLS

@@ -236,14 +236,9 @@ descry_window_set_scene (DescryWindow *self,
 {
   if (scene != NULL)
     descry_scene_ref (scene);
-  g_clear_pointer (&self->scene, descry_scene_unref);
-  self->scene = scene;
-
-  descry_canvas_set_scene (self->canvas, scene);
-  descry_chat_set_scene (self->chat, scene);
-  descry_objects_update (self->objects);
-  descry_inspect_update (self->inspect);
-  descry_window_update_actions (self);
+  g_clear_pointer (&self->found, descry_scene_unref);
+  self->found = scene;
+  descry_window_show_edits (self);
 }
 
 static void
@@ -314,7 +309,7 @@ segmented_cb (GObject      *source,
   descry_canvas_set_pending (self->canvas, NULL);
   if (scene != NULL)
     {
-      DescryScene *before = self->scene;
+      DescryScene *before = self->found;
 
       /* The object that is new, to select it. */
       for (i = 0; i < scene->objects->len; i++)
@@ -348,7 +343,7 @@ region_cb (DescryCanvas *canvas,
 
   if (self->engine == NULL || self->image == NULL)
     return;
-  if (self->scene == NULL)
+  if (self->found == NULL)
     {
       g_autoptr (DescryScene) scene = descry_scene_new (self->image->width, self->image->height);
 
@@ -360,7 +355,7 @@ region_cb (DescryCanvas *canvas,
   self->region = (DescryBox) { x0, y0, x1, y1 };
   descry_canvas_set_pending (canvas, &self->region);
   descry_window_show_progress (self, _("Outlining the region…"), -1);
-  descry_engine_segment_async (self->engine, self->image, self->scene, self->region, request->cancellable, segmented_cb, request);
+  descry_engine_segment_async (self->engine, self->image, self->found, self->region, request->cancellable, segmented_cb, request);
 }
 
 /* An object selected without a mask jumps the queue. The scene arrives by the signal as well; here only the
@@ -400,7 +395,7 @@ selection_changed_cb (DescryCanvas *canvas,
     return;
 
   request = descry_request_new (self, &self->masking);
-  descry_engine_mask_async (self->engine, self->image, self->scene, object->id, request->cancellable, masked_cb, request);
+  descry_engine_mask_async (self->engine, self->image, self->found, object->id, request->cancellable, masked_cb, request);
 }
 
 static void
@@ -515,10 +510,12 @@ link_activated_cb (DescryChat   *chat,
   const guint *list = ids;
   guint i;
 
-  /* A link to something hidden brings it back. */
+  /* A link to something hidden brings it back; one step, whatever it takes. */
+  g_object_freeze_notify (G_OBJECT (self->canvas));
   descry_canvas_set_solo (self->canvas, 0);
   for (i = 0; i < n; i++)
     descry_canvas_set_hidden (self->canvas, list[i], FALSE);
+  g_object_thaw_notify (G_OBJECT (self->canvas));
   descry_canvas_select (self->canvas, list, n);
   if (n > 0)
     descry_canvas_reveal (self->canvas, list[0]);
@@ -540,6 +537,7 @@ descry_window_size_allocate (GtkWidget *widget,
       self->narrow = narrow;
       gtk_orientable_set_orientation (GTK_ORIENTABLE (self->paned), narrow ? GTK_ORIENTATION_VERTICAL : GTK_ORIENTATION_HORIZONTAL);
       gtk_widget_set_size_request (self->sidebar, narrow ? -1 : 340, narrow ? 240 : -1);
+      descry_window_update_edit_actions (self);
     }
 
   GTK_WIDGET_CLASS (descry_window_parent_class)->size_allocate (widget, width, height, baseline);
@@ -600,6 +598,7 @@ descry_window_dispose (GObject *object)
 
   descry_window_cancel_jobs (self);
   descry_window_clear_actions (self);
+  descry_window_clear_edits (self);
   g_clear_handle_id (&self->spinner_source, g_source_remove);
   g_clear_handle_id (&self->pulse_source, g_source_remove);
   g_clear_object (&self->chooser);
@@ -619,7 +618,9 @@ descry_window_finalize (GObject *object)
   DescryWindow *self = DESCRY_WINDOW (object);
 
   g_clear_pointer (&self->image, descry_image_unref);
+  g_clear_pointer (&self->found, descry_scene_unref);
   g_clear_pointer (&self->scene, descry_scene_unref);
+  g_clear_pointer (&self->edits, descry_edits_free);
   g_clear_pointer (&self->name, g_free);
   g_clear_pointer (&self->path, g_free);
   g_clear_pointer (&self->pending_name, g_free);
@@ -670,6 +671,8 @@ descry_window_class_init (DescryWindowClass *class)
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, inspect);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, opacity_adjustment);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, threshold_adjustment);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, threshold_scale);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, undo_box);
 }
 
 static void
@@ -699,6 +702,7 @@ descry_window_init (DescryWindow *self)
   g_signal_connect_object (self->copy_error, "clicked", G_CALLBACK (copy_error_cb), self, 0);
   g_object_bind_property (self->canvas, "opacity", self->opacity_adjustment, "value", both);
   g_object_bind_property (self->canvas, "threshold", self->threshold_adjustment, "value", both);
+  descry_window_init_edits (self);
   descry_window_init_actions (self);
 }
 

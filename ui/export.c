@@ -7,7 +7,7 @@
 
 #include "config.h"
 
-#include "app/export.h"
+#include "ui/export.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 
 #include "config.h"
 
-#include "app/picture.h"
+#include "ui/picture.h"
 
 #include <string.h>
 

@@ -1,0 +1,76 @@
+/* edits.h - what a person changed in a picture's objects, with one undo stack
+ *
+ * A layer over the engine's immutable scenes: they stay as they were found, and what is drawn, asked
+ * about and exported is descry_edits_apply() of the newest. An edit belongs to an object's id and
+ * place, so it outlives further snapshots of the same picture. No GTK; main thread only.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#pragma once
+
+#include "compute/lyrics/scene.h"
+
+G_BEGIN_DECLS
+
+#define DESCRY_EDITS_MAX_STEPS 200
+#define DESCRY_EDITS_MAX_NAME  64 /* characters */
+
+typedef struct _DescryEdits DescryEdits;
+
+typedef enum
+{
+  DESCRY_EDIT_NONE,
+  DESCRY_EDIT_RENAME,
+  DESCRY_EDIT_DELETE,
+  DESCRY_EDIT_HIDE,
+  DESCRY_EDIT_SHOW,
+  DESCRY_EDIT_SOLO,
+  DESCRY_EDIT_THRESHOLD
+} DescryEditKind;
+
+/* After each change, undo and redo. */
+typedef void (*DescryEditsFunc) (DescryEdits *edits, gpointer data);
+
+DescryEdits   *descry_edits_new   (DescryEditsFunc changed, gpointer data);
+void           descry_edits_free  (DescryEdits *edits);
+
+/* Another picture: nothing is edited, nothing can be undone. */
+void           descry_edits_clear (DescryEdits *edits, float threshold);
+
+/* --------- Steps ------------------ */
+
+/* @name is cleaned up: one line, no blanks at the ends; empty: the name that was found. FALSE if nothing changes. */
+gboolean       descry_edits_rename (DescryEdits *edits, const DescryObject *found, const char *name);
+
+/* @ids of objects of @found; one step for all. FALSE if nothing changes. */
+gboolean       descry_edits_delete (DescryEdits *edits, DescryScene *found, const guint *ids, guint n);
+
+/* What the view shows now: @hidden is a set of ids (GUINT_TO_POINTER) or %NULL. No difference is no step; changes of the
+ * threshold alone are one step until descry_edits_end_step(). */
+void           descry_edits_set_view (DescryEdits *edits, GHashTable *hidden, guint solo, float threshold);
+
+/* The end of a drag. */
+void           descry_edits_end_step (DescryEdits *edits);
+
+gboolean       descry_edits_undo      (DescryEdits *edits); /* FALSE: there is nothing to undo */
+gboolean       descry_edits_redo      (DescryEdits *edits);
+DescryEditKind descry_edits_undo_kind (DescryEdits *edits); /* NONE: nothing */
+DescryEditKind descry_edits_redo_kind (DescryEdits *edits);
+
+/* --------- State ------------------ */
+
+/* The scene as edited: @found itself if nothing in it is renamed or deleted. (transfer full) */
+DescryScene   *descry_edits_apply      (DescryEdits *edits, DescryScene *found);
+gboolean       descry_edits_is_hidden  (DescryEdits *edits, guint id);
+GHashTable    *descry_edits_hidden     (DescryEdits *edits); /* set of ids; (transfer none) */
+guint          descry_edits_solo       (DescryEdits *edits);
+float          descry_edits_threshold  (DescryEdits *edits);
+
+/* What is to be kept with a picture: names, deleted and hidden objects; and back, as a new beginning without steps. */
+json_t        *descry_edits_to_json    (DescryEdits *edits);
+gboolean       descry_edits_from_json  (DescryEdits *edits, json_t *json, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DescryEdits, descry_edits_free)
+
+G_END_DECLS

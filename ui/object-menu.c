@@ -1,0 +1,54 @@
+/* object-menu.c - what can be done with the selected objects, the same on the picture and in the list
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#define G_LOG_DOMAIN "descry-object-menu"
+
+#include "config.h"
+
+#include "ui/object-menu.h"
+
+#include <glib/gi18n.h>
+
+static GMenuModel *
+make_menu (gboolean solo)
+{
+  g_autoptr (GMenu) menu = g_menu_new ();
+  g_autoptr (GMenu) ask = g_menu_new ();
+  g_autoptr (GMenu) edit = g_menu_new ();
+  g_autoptr (GMenu) cut = g_menu_new ();
+
+  g_menu_append (ask, _("_Ask About This"), "win.ask-about");
+  g_menu_append (edit, _("_Rename…"), "win.rename");
+  g_menu_append (edit, _("_Hide"), "win.hide");
+  if (solo)
+    g_menu_append (edit, _("Show _All"), "win.show-all");
+  else
+    g_menu_append (edit, _("Show _Only This"), "win.solo");
+  g_menu_append (edit, _("_Delete"), "win.delete");
+  g_menu_append (cut, _("_Copy Cut-out"), "win.copy-cutout");
+  g_menu_append (cut, _("_Save Cut-out…"), "win.save-cutout");
+  g_menu_append_section (menu, NULL, G_MENU_MODEL (ask));
+  g_menu_append_section (menu, NULL, G_MENU_MODEL (edit));
+  g_menu_append_section (menu, NULL, G_MENU_MODEL (cut));
+  return G_MENU_MODEL (g_steal_pointer (&menu));
+}
+
+GtkWidget *
+descry_object_menu_popup (GtkWidget *parent,
+                          gboolean   solo,
+                          double     x,
+                          double     y)
+{
+  const GdkRectangle at = { (int) x, (int) y, 1, 1 };
+  g_autoptr (GMenuModel) model = make_menu (solo);
+  GtkWidget *menu = gtk_popover_menu_new_from_model (model);
+
+  gtk_widget_set_parent (menu, parent);
+  gtk_popover_set_has_arrow (GTK_POPOVER (menu), FALSE);
+  gtk_widget_set_halign (menu, GTK_ALIGN_START);
+  gtk_popover_set_pointing_to (GTK_POPOVER (menu), &at);
+  gtk_popover_popup (GTK_POPOVER (menu));
+  return menu;
+}
