@@ -18,180 +18,15 @@
 #include <gio/gio.h>
 #include <glib/gi18n.h>
 #include <glib/gstdio.h>
-#include <sqlite3.h>
 
 #include "app/library-features.h"
 #include "app/library-schema.h"
+#include "app/library-sql.h"
 
 #define BUSY_MS 5000 /* another process writes: its transactions take milliseconds, a VACUUM seconds */
 #define BUSY_TRIES 40
 #define BUSY_PAUSE_MS 50
 #define MAX_JSON (64 * 1024 * 1024) /* bytes of a scene */
-
-typedef sqlite3_stmt Statement;
-
-struct _DescryStore
-{
-  sqlite3  *db;
-  gboolean  read_only;
-};
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (Statement, sqlite3_finalize)
-
-/* --------- Statements ------------------ */
-
-static void
-set_error (sqlite3    *db,
-           int         code,
-           GError    **error)
-{
-  GIOErrorEnum reason = G_IO_ERROR_FAILED;
-
-  switch (code & 0xff)
-    {
-    case SQLITE_FULL:
-      reason = G_IO_ERROR_NO_SPACE;
-      break;
-    case SQLITE_READONLY:
-    case SQLITE_PERM:
-    case SQLITE_CANTOPEN:
-      reason = G_IO_ERROR_READ_ONLY;
-      break;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-      reason = G_IO_ERROR_BUSY;
-      break;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-      reason = G_IO_ERROR_INVALID_DATA;
-      break;
-    default:
-      break;
-    }
-  g_set_error (error, G_IO_ERROR, reason, "%s", db != NULL ? sqlite3_errmsg (db) : sqlite3_errstr (code));
-}
-
-static gboolean
-execute (DescryStore *self,
-         const char  *sql,
-         GError     **error)
-{
-  int code = sqlite3_exec (self->db, sql, NULL, NULL, NULL);
-
-  if (code != SQLITE_OK)
-    set_error (self->db, code, error);
-
-  return code == SQLITE_OK;
-}
-
-static Statement *
-prepare (DescryStore *self,
-         const char  *sql,
-         GError     **error)
-{
-  Statement *statement = NULL;
-  int code = sqlite3_prepare_v2 (self->db, sql, -1, &statement, NULL);
-
-  if (code != SQLITE_OK)
-    set_error (self->db, code, error);
-
-  return statement;
-}
-
-static void
-bind_text (Statement  *statement,
-           int         place,
-           const char *text)
-{
-  sqlite3_bind_text (statement, place, text, -1, SQLITE_TRANSIENT);
-}
-
-/* Runs a statement that returns no row. */
-static gboolean
-finish (DescryStore *self,
-        Statement   *statement,
-        GError     **error)
-{
-  int code = sqlite3_step (statement);
-
-  if (code != SQLITE_DONE && code != SQLITE_ROW)
-    {
-      set_error (self->db, code, error);
-      return FALSE;
-    }
-
-  return TRUE;
-}
-
-/* TRUE: there is a row. FALSE with *@error unset: no more. */
-static gboolean
-step (DescryStore *self,
-      Statement   *statement,
-      GError     **error)
-{
-  int code = sqlite3_step (statement);
-
-  if (code != SQLITE_DONE && code != SQLITE_ROW)
-    set_error (self->db, code, error);
-
-  return code == SQLITE_ROW;
-}
-
-static char *
-column_text (Statement *statement,
-             int        column)
-{
-  return g_strdup ((const char *) sqlite3_column_text (statement, column));
-}
-
-static gboolean
-begin (DescryStore *self,
-       GError     **error)
-{
-  if (self->read_only)
-    {
-      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_READ_ONLY, _("the library can only be read"));
-      return FALSE;
-    }
-
-  /* The lock at once: a reader that becomes a writer late can meet another one, and neither may wait then. */
-  return execute (self, "BEGIN IMMEDIATE", error);
-}
-
-/* Commits, or takes all back: also after a commit that failed, as on a full disk. */
-static gboolean
-end (DescryStore *self,
-     gboolean     good,
-     GError     **error)
-{
-  if (good && execute (self, "COMMIT", error))
-    return TRUE;
-
-  if (!sqlite3_get_autocommit (self->db))
-    execute (self, "ROLLBACK", NULL);
-  return FALSE;
-}
-
-/* The row of a picture; 0 if it is not there, -1 on an error. */
-static gint64
-find_picture (DescryStore *self,
-              const char  *hash,
-              GError     **error)
-{
-  g_autoptr (Statement) statement = prepare (self, "SELECT id FROM pictures WHERE hash = ?", error);
-  g_autoptr (GError) local = NULL;
-
-  if (statement == NULL)
-    return -1;
-  bind_text (statement, 1, hash);
-  if (step (self, statement, &local))
-    return sqlite3_column_int64 (statement, 0);
-  if (local == NULL)
-    return 0;
-
-  g_propagate_error (error, g_steal_pointer (&local));
-  return -1;
-}
 
 /* --------- Opening ------------------ */
 
@@ -201,21 +36,21 @@ migrate (DescryStore *self,
 {
   int version;
 
-  if (!begin (self, error))
+  if (!library_begin (self, error))
     return FALSE;
 
   {
-    g_autoptr (Statement) statement = prepare (self, "PRAGMA user_version", error);
+    g_autoptr (Statement) statement = library_prepare (self, "PRAGMA user_version", error);
 
-    if (statement == NULL || !step (self, statement, error))
-      return end (self, FALSE, NULL);
+    if (statement == NULL || !library_step (self, statement, error))
+      return library_end (self, FALSE, NULL);
     version = sqlite3_column_int (statement, 0);
   }
   if (version > LIBRARY_VERSION)
     {
       g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED, _("the library is of a newer Descry (version %d, this one knows %d)"),
                    version, LIBRARY_VERSION);
-      return end (self, FALSE, NULL);
+      return library_end (self, FALSE, NULL);
     }
 
   /* All steps are one transaction: a file is of one version or of another. */
@@ -223,20 +58,20 @@ migrate (DescryStore *self,
     {
       g_autofree char *mark = g_strdup_printf ("PRAGMA user_version = %d", version + 1);
 
-      if (!execute (self, library_steps[version], error) || !execute (self, mark, error))
-        return end (self, FALSE, NULL);
+      if (!library_execute (self, library_steps[version], error) || !library_execute (self, mark, error))
+        return library_end (self, FALSE, NULL);
     }
 
-  return end (self, TRUE, error);
+  return library_end (self, TRUE, error);
 }
 
 static gboolean
 check_pages (DescryStore *self,
              GError     **error)
 {
-  g_autoptr (Statement) statement = prepare (self, "PRAGMA quick_check (1)", error);
+  g_autoptr (Statement) statement = library_prepare (self, "PRAGMA quick_check (1)", error);
 
-  if (statement == NULL || !step (self, statement, error))
+  if (statement == NULL || !library_step (self, statement, error))
     return FALSE;
   if (g_strcmp0 ((const char *) sqlite3_column_text (statement, 0), "ok") == 0)
     return TRUE;
@@ -254,13 +89,13 @@ open_writable (const char *path,
 
   if (code != SQLITE_OK)
     {
-      set_error (self->db, code, error);
+      library_set_error (self->db, code, error);
       return NULL;
     }
   sqlite3_busy_timeout (self->db, BUSY_MS);
   /* secure_delete: deleted rows are overwritten. With a write-ahead log, NORMAL loses nothing when the process dies
    * and nothing but the last moments when the power does. */
-  if (!execute (self, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
+  if (!library_execute (self, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
                       "PRAGMA cell_size_check = ON", error)
       || !check_pages (self, error)
       || !migrate (self, error))
@@ -282,12 +117,12 @@ open_read_only (const char *path,
 
   if (code != SQLITE_OK)
     {
-      set_error (self->db, code, error);
+      library_set_error (self->db, code, error);
       return NULL;
     }
   self->read_only = TRUE;
-  statement = prepare (self, "PRAGMA user_version", error);
-  if (statement == NULL || !step (self, statement, error))
+  statement = library_prepare (self, "PRAGMA user_version", error);
+  if (statement == NULL || !library_step (self, statement, error))
     return NULL;
   if (sqlite3_column_int (statement, 0) != LIBRARY_VERSION)
     {
@@ -412,23 +247,23 @@ descry_store_remember (DescryStore *self,
   g_autoptr (Statement) statement = NULL;
   gboolean good;
 
-  if (!begin (self, error))
+  if (!library_begin (self, error))
     return FALSE;
 
   /* A paste of a known file does not lose the file. */
-  statement = prepare (self, "INSERT INTO pictures (hash, name, path, opened) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (hash) DO UPDATE SET"
+  statement = library_prepare (self, "INSERT INTO pictures (hash, name, path, opened) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (hash) DO UPDATE SET"
                              " name = CASE WHEN ?3 IS NULL AND path IS NOT NULL THEN name ELSE ?2 END, path = coalesce (?3, path), opened = ?4", error);
   if (statement == NULL)
-    return end (self, FALSE, NULL);
-  bind_text (statement, 1, hash);
-  bind_text (statement, 2, valid);
+    return library_end (self, FALSE, NULL);
+  library_bind_text (statement, 1, hash);
+  library_bind_text (statement, 2, valid);
   if (path != NULL)
     sqlite3_bind_blob (statement, 3, path, (int) strlen (path), SQLITE_TRANSIENT);
   sqlite3_bind_int64 (statement, 4, g_get_real_time ());
-  good = finish (self, statement, error);
+  good = library_finish (self, statement, error);
   g_clear_pointer (&statement, sqlite3_finalize);
 
-  return end (self, good, error);
+  return library_end (self, good, error);
 }
 
 gboolean
@@ -451,30 +286,30 @@ descry_store_keep_scene (DescryStore *self,
       g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "the scene holds text that is not UTF-8");
       return FALSE;
     }
-  if (!begin (self, error))
+  if (!library_begin (self, error))
     {
       free (text);
       return FALSE;
     }
 
-  picture = find_picture (self, hash, error);
+  picture = library_find_picture (self, hash, error);
   if (picture > 0)
-    statement = prepare (self, "INSERT INTO analyses (picture, bundle, scene, complete, made, features) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+    statement = library_prepare (self, "INSERT INTO analyses (picture, bundle, scene, complete, made, features) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
                                " ON CONFLICT (picture, bundle) DO UPDATE SET scene = ?3, complete = ?4, made = ?5, features = ?6", error);
   if (statement != NULL)
     {
       sqlite3_bind_int64 (statement, 1, picture);
-      bind_text (statement, 2, scene->bundle != NULL ? scene->bundle : "");
-      bind_text (statement, 3, text);
+      library_bind_text (statement, 2, scene->bundle != NULL ? scene->bundle : "");
+      library_bind_text (statement, 3, text);
       sqlite3_bind_int (statement, 4, complete);
       sqlite3_bind_int64 (statement, 5, g_get_real_time ());
       sqlite3_bind_blob64 (statement, 6, features->data, features->len, SQLITE_TRANSIENT);
-      good = finish (self, statement, error);
+      good = library_finish (self, statement, error);
       g_clear_pointer (&statement, sqlite3_finalize);
     }
   free (text);
 
-  return end (self, good || picture == 0, error);
+  return library_end (self, good || picture == 0, error);
 }
 
 DescryScene *
@@ -484,7 +319,7 @@ descry_store_load_scene (DescryStore *self,
                          gboolean    *complete,
                          GError     **error)
 {
-  g_autoptr (Statement) statement = prepare (self, "SELECT scene, complete, features FROM analyses JOIN pictures ON pictures.id = picture WHERE hash = ?1"
+  g_autoptr (Statement) statement = library_prepare (self, "SELECT scene, complete, features FROM analyses JOIN pictures ON pictures.id = picture WHERE hash = ?1"
                                                    " ORDER BY bundle IS ?2 DESC, made DESC LIMIT 1", error);
   DescryScene *scene;
   json_error_t reason;
@@ -492,9 +327,9 @@ descry_store_load_scene (DescryStore *self,
 
   if (statement == NULL)
     return NULL;
-  bind_text (statement, 1, hash);
-  bind_text (statement, 2, bundle);
-  if (!step (self, statement, error))
+  library_bind_text (statement, 1, hash);
+  library_bind_text (statement, 2, bundle);
+  if (!library_step (self, statement, error))
     return NULL;
   if (sqlite3_column_bytes (statement, 0) > MAX_JSON)
     {
@@ -526,12 +361,12 @@ read_pictures (DescryStore *self,
   g_autoptr (GPtrArray) list = g_ptr_array_new_with_free_func ((GDestroyNotify) descry_kept_picture_free);
   g_autoptr (GError) local = NULL;
 
-  while (step (self, statement, &local))
+  while (library_step (self, statement, &local))
     {
       DescryKeptPicture *picture = g_new0 (DescryKeptPicture, 1);
 
-      picture->hash = column_text (statement, 0);
-      picture->name = column_text (statement, 1);
+      picture->hash = library_column_text (statement, 0);
+      picture->name = library_column_text (statement, 1);
       if (sqlite3_column_type (statement, 2) != SQLITE_NULL)
         picture->path = g_strndup (sqlite3_column_blob (statement, 2), (gsize) sqlite3_column_bytes (statement, 2));
       picture->opened = sqlite3_column_int64 (statement, 3);
@@ -551,350 +386,13 @@ descry_store_recent (DescryStore *self,
                      guint        n,
                      GError     **error)
 {
-  g_autoptr (Statement) statement = prepare (self, "SELECT hash, name, path, opened FROM pictures WHERE path IS NOT NULL"
+  g_autoptr (Statement) statement = library_prepare (self, "SELECT hash, name, path, opened FROM pictures WHERE path IS NOT NULL"
                                                    " ORDER BY opened DESC LIMIT ?", error);
 
   if (statement == NULL)
     return NULL;
   sqlite3_bind_int64 (statement, 1, n);
   return read_pictures (self, statement, error);
-}
-
-/* --------- Turns ------------------ */
-
-static json_t *
-ids_to_json (GArray *ids)
-{
-  json_t *array = json_array ();
-  guint i;
-
-  for (i = 0; i < ids->len; i++)
-    json_array_append_new (array, json_integer (g_array_index (ids, guint, i)));
-
-  return array;
-}
-
-static json_t *
-links_to_json (GPtrArray *links)
-{
-  json_t *array = json_array ();
-  guint i, j;
-
-  for (i = 0; i < links->len; i++)
-    {
-      const DescryLink *link = g_ptr_array_index (links, i);
-      json_t *objects = json_array ();
-
-      for (j = 0; j < link->n_objects; j++)
-        json_array_append_new (objects, json_integer (link->objects[j]));
-      json_array_append_new (array, json_pack ("{s:I, s:I, s:o}", "start", (json_int_t) link->start, "end", (json_int_t) link->end,
-                                               "objects", objects));
-    }
-
-  return array;
-}
-
-static void
-bind_json (Statement *statement,
-           int        place,
-           json_t    *json) /* taken */
-{
-  char *text = json_dumps (json, JSON_COMPACT);
-
-  bind_text (statement, place, text != NULL ? text : "[]");
-  free (text);
-  json_decref (json);
-}
-
-static void
-read_ids (json_t *json,
-          GArray *ids)
-{
-  json_t *member;
-  size_t i;
-
-  json_array_foreach (json, i, member)
-    if (json_integer_value (member) > 0 && json_integer_value (member) <= G_MAXINT32)
-      {
-        guint id = (guint) json_integer_value (member);
-
-        g_array_append_val (ids, id);
-      }
-}
-
-static void
-read_links (json_t     *json,
-            DescryTurn *turn)
-{
-  gsize length = strlen (turn->answer);
-  json_t *member;
-  size_t i;
-
-  /* A link that is not inside the answer is left out: the text counts. */
-  json_array_foreach (json, i, member)
-    {
-      json_int_t start = json_integer_value (json_object_get (member, "start"));
-      json_int_t stop = json_integer_value (json_object_get (member, "end"));
-      g_autoptr (GArray) ids = g_array_new (FALSE, FALSE, sizeof (guint));
-
-      read_ids (json_object_get (member, "objects"), ids);
-      if (start >= 0 && start < stop && (gsize) stop <= length && ids->len > 0)
-        descry_turn_add_link (turn, (guint) start, (guint) stop, (const guint *) (void *) ids->data, ids->len);
-    }
-}
-
-/* The newest conversation of a picture, made if there is none; -1 on an error. */
-static gint64
-current_conversation (DescryStore *self,
-                      gint64       picture,
-                      gboolean     make,
-                      GError     **error)
-{
-  g_autoptr (Statement) statement = NULL;
-  g_autoptr (GError) local = NULL;
-
-  if (!make)
-    {
-      statement = prepare (self, "SELECT max (id) FROM conversations WHERE picture = ?", error);
-      if (statement == NULL)
-        return -1;
-      sqlite3_bind_int64 (statement, 1, picture);
-      if (step (self, statement, &local) && sqlite3_column_int64 (statement, 0) > 0)
-        return sqlite3_column_int64 (statement, 0);
-      if (local != NULL)
-        {
-          g_propagate_error (error, g_steal_pointer (&local));
-          return -1;
-        }
-      g_clear_pointer (&statement, sqlite3_finalize);
-    }
-
-  statement = prepare (self, "INSERT INTO conversations (picture, started) VALUES (?, ?)", error);
-  if (statement == NULL)
-    return -1;
-  sqlite3_bind_int64 (statement, 1, picture);
-  sqlite3_bind_int64 (statement, 2, g_get_real_time ());
-  if (!finish (self, statement, error))
-    return -1;
-
-  return sqlite3_last_insert_rowid (self->db);
-}
-
-gboolean
-descry_store_begin_conversation (DescryStore *self,
-                                 const char  *hash,
-                                 GError     **error)
-{
-  gint64 picture;
-
-  if (!begin (self, error))
-    return FALSE;
-
-  picture = find_picture (self, hash, error);
-  return end (self, picture == 0 || (picture > 0 && current_conversation (self, picture, TRUE, error) > 0), error);
-}
-
-gboolean
-descry_store_keep_turn (DescryStore *self,
-                        const char  *hash,
-                        const char  *key,
-                        DescryTurn  *turn,
-                        gboolean     finished,
-                        GError     **error)
-{
-  g_autoptr (Statement) statement = NULL;
-  gint64 picture, conversation;
-  gboolean good;
-
-  if (!begin (self, error))
-    return FALSE;
-  picture = find_picture (self, hash, error);
-  if (picture <= 0)
-    return end (self, picture == 0, error);
-  conversation = current_conversation (self, picture, FALSE, error);
-  if (conversation < 0)
-    return end (self, FALSE, NULL);
-
-  statement = prepare (self,
-                       "INSERT INTO turns (key, conversation, place, asked, question, chips, answer, links, evidence, prompt, finished, stopped,"
-                       " soft_tokens, prompt_tokens, answer_tokens, first_token_ms, total_ms)"
-                       " VALUES (?1, ?2, (SELECT coalesce (max (place), 0) + 1 FROM turns WHERE conversation = ?2), ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
-                       " ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
-                       " ON CONFLICT (key) DO UPDATE SET question = ?4, chips = ?5, answer = ?6, links = ?7, evidence = ?8, prompt = ?9,"
-                       " finished = ?10, stopped = ?11, soft_tokens = ?12, prompt_tokens = ?13, answer_tokens = ?14, first_token_ms = ?15,"
-                       " total_ms = ?16", error);
-  if (statement == NULL)
-    return end (self, FALSE, NULL);
-  bind_text (statement, 1, key);
-  sqlite3_bind_int64 (statement, 2, conversation);
-  sqlite3_bind_int64 (statement, 3, g_get_real_time ());
-  bind_text (statement, 4, turn->question);
-  bind_json (statement, 5, ids_to_json (turn->chips));
-  bind_text (statement, 6, turn->answer != NULL ? turn->answer : "");
-  bind_json (statement, 7, links_to_json (turn->links));
-  bind_json (statement, 8, ids_to_json (turn->evidence));
-  bind_text (statement, 9, turn->prompt);
-  sqlite3_bind_int (statement, 10, finished);
-  sqlite3_bind_int (statement, 11, turn->stopped);
-  sqlite3_bind_int64 (statement, 12, turn->soft_tokens);
-  sqlite3_bind_int64 (statement, 13, turn->prompt_tokens);
-  sqlite3_bind_int64 (statement, 14, turn->answer_tokens);
-  sqlite3_bind_double (statement, 15, turn->first_token_ms);
-  sqlite3_bind_double (statement, 16, turn->total_ms);
-  good = finish (self, statement, error);
-  g_clear_pointer (&statement, sqlite3_finalize);
-
-  return end (self, good, error);
-}
-
-gboolean
-descry_store_delete_turn (DescryStore *self,
-                          const char  *key,
-                          GError     **error)
-{
-  g_autoptr (Statement) statement = NULL;
-  gboolean good;
-
-  if (!begin (self, error))
-    return FALSE;
-
-  statement = prepare (self, "DELETE FROM turns WHERE key = ?", error);
-  if (statement == NULL)
-    return end (self, FALSE, NULL);
-  bind_text (statement, 1, key);
-  good = finish (self, statement, error);
-  g_clear_pointer (&statement, sqlite3_finalize);
-
-  return end (self, good, error);
-}
-
-static json_t *
-column_json (Statement *statement,
-             int        column)
-{
-  return json_loadb ((const char *) sqlite3_column_text (statement, column), (size_t) sqlite3_column_bytes (statement, column), 0, NULL);
-}
-
-GPtrArray *
-descry_store_load_turns (DescryStore *self,
-                         const char  *hash,
-                         GError     **error)
-{
-  g_autoptr (GPtrArray) list = g_ptr_array_new_with_free_func ((GDestroyNotify) descry_kept_turn_free);
-  g_autoptr (Statement) statement = prepare (self,
-                                             "SELECT key, question, chips, answer, links, evidence, prompt, finished, stopped, soft_tokens,"
-                                             " prompt_tokens, answer_tokens, first_token_ms, total_ms FROM turns WHERE conversation ="
-                                             " (SELECT max (conversations.id) FROM conversations JOIN pictures ON pictures.id = picture WHERE hash = ?)"
-                                             " ORDER BY place", error);
-  g_autoptr (GError) local = NULL;
-
-  if (statement == NULL)
-    return NULL;
-  bind_text (statement, 1, hash);
-  while (step (self, statement, &local))
-    {
-      DescryKeptTurn *kept = g_new0 (DescryKeptTurn, 1);
-      DescryTurn *turn = descry_turn_new ((const char *) sqlite3_column_text (statement, 1));
-      json_t *chips = column_json (statement, 2), *links = column_json (statement, 4), *evidence = column_json (statement, 5);
-
-      kept->key = column_text (statement, 0);
-      kept->turn = turn;
-      turn->answer = column_text (statement, 3);
-      turn->prompt = column_text (statement, 6);
-      turn->stopped = sqlite3_column_int (statement, 8) != 0 || sqlite3_column_int (statement, 7) == 0;
-      turn->soft_tokens = (guint) sqlite3_column_int64 (statement, 9);
-      turn->prompt_tokens = (guint) sqlite3_column_int64 (statement, 10);
-      turn->answer_tokens = (guint) sqlite3_column_int64 (statement, 11);
-      turn->first_token_ms = sqlite3_column_double (statement, 12);
-      turn->total_ms = sqlite3_column_double (statement, 13);
-      read_ids (chips, turn->chips);
-      read_links (links, turn);
-      read_ids (evidence, turn->evidence);
-      json_decref (chips);
-      json_decref (links);
-      json_decref (evidence);
-      g_ptr_array_add (list, kept);
-    }
-  if (local != NULL)
-    {
-      g_propagate_error (error, g_steal_pointer (&local));
-      return NULL;
-    }
-
-  return g_steal_pointer (&list);
-}
-
-/* Words in quotes, so that nothing a person types is an operator; NULL: no word. */
-static char *
-make_query (const char *text)
-{
-  g_autofree char *valid = g_utf8_make_valid (text, -1);
-  GString *query = g_string_new (NULL);
-  const char *at;
-  gboolean inside = FALSE;
-
-  for (at = valid; *at != '\0'; at = g_utf8_next_char (at))
-    {
-      gunichar c = g_utf8_get_char (at);
-      gboolean word = g_unichar_isalnum (c) || g_unichar_ismark (c);
-
-      if (word && !inside)
-        g_string_append (query, query->len > 0 ? " \"" : "\"");
-      if (!word && inside)
-        g_string_append_c (query, '"');
-      if (word)
-        g_string_append_unichar (query, c);
-      inside = word;
-    }
-  if (inside)
-    g_string_append (query, "\"*"); /* still being typed */
-
-  return g_string_free (query, query->len == 0);
-}
-
-GPtrArray *
-descry_store_search (DescryStore *self,
-                     const char  *text,
-                     guint        n,
-                     GError     **error)
-{
-  g_autoptr (GPtrArray) list = g_ptr_array_new_with_free_func ((GDestroyNotify) descry_found_turn_free);
-  g_autofree char *query = make_query (text);
-  g_autoptr (Statement) statement = NULL;
-  g_autoptr (GError) local = NULL;
-
-  if (query == NULL)
-    return g_steal_pointer (&list);
-
-  statement = prepare (self,
-                       "SELECT hash, name, path, opened, key, turns.question, snippet (search, 1, '', '', '…', 16) FROM search"
-                       " JOIN turns ON turns.id = search.rowid JOIN conversations ON conversations.id = conversation"
-                       " JOIN pictures ON pictures.id = picture WHERE search MATCH ?1 ORDER BY search.rank, turns.id DESC LIMIT ?2", error);
-  if (statement == NULL)
-    return NULL;
-  bind_text (statement, 1, query);
-  sqlite3_bind_int64 (statement, 2, n);
-  while (step (self, statement, &local))
-    {
-      DescryFoundTurn *found = g_new0 (DescryFoundTurn, 1);
-
-      found->picture.hash = column_text (statement, 0);
-      found->picture.name = column_text (statement, 1);
-      if (sqlite3_column_type (statement, 2) != SQLITE_NULL)
-        found->picture.path = g_strndup (sqlite3_column_blob (statement, 2), (gsize) sqlite3_column_bytes (statement, 2));
-      found->picture.opened = sqlite3_column_int64 (statement, 3);
-      found->key = column_text (statement, 4);
-      found->question = column_text (statement, 5);
-      found->excerpt = column_text (statement, 6);
-      g_ptr_array_add (list, found);
-    }
-  if (local != NULL)
-    {
-      g_propagate_error (error, g_steal_pointer (&local));
-      return NULL;
-    }
-
-  return g_steal_pointer (&list);
 }
 
 /* --------- Forgetting ------------------ */
@@ -916,7 +414,7 @@ vacuum (DescryStore *self,
         break;
       g_usleep (BUSY_PAUSE_MS * 1000);
     }
-  set_error (self->db, sqlite3_errcode (self->db), error);
+  library_set_error (self->db, sqlite3_errcode (self->db), error);
 
   return FALSE;
 }
@@ -929,9 +427,9 @@ empty_log (DescryStore *self,
 
   for (i = 0; i < BUSY_TRIES; i++)
     {
-      g_autoptr (Statement) statement = prepare (self, "PRAGMA wal_checkpoint (TRUNCATE)", error);
+      g_autoptr (Statement) statement = library_prepare (self, "PRAGMA wal_checkpoint (TRUNCATE)", error);
 
-      if (statement == NULL || !step (self, statement, error))
+      if (statement == NULL || !library_step (self, statement, error))
         return FALSE;
       if (sqlite3_column_int (statement, 0) == 0)
         return TRUE;
@@ -953,19 +451,19 @@ forget (DescryStore *self,
   g_autoptr (Statement) statement = NULL;
   gboolean good;
 
-  if (!begin (self, error))
+  if (!library_begin (self, error))
     return FALSE;
 
-  statement = prepare (self, sql, error);
+  statement = library_prepare (self, sql, error);
   if (statement == NULL)
-    return end (self, FALSE, NULL);
+    return library_end (self, FALSE, NULL);
   if (hash != NULL)
-    bind_text (statement, 1, hash);
-  good = finish (self, statement, error);
+    library_bind_text (statement, 1, hash);
+  good = library_finish (self, statement, error);
   g_clear_pointer (&statement, sqlite3_finalize);
-  good = good && execute (self, "INSERT INTO search (search) VALUES ('rebuild')", error);
+  good = good && library_execute (self, "INSERT INTO search (search) VALUES ('rebuild')", error);
 
-  return end (self, good, error) && vacuum (self, error) && empty_log (self, error);
+  return library_end (self, good, error) && vacuum (self, error) && empty_log (self, error);
 }
 
 gboolean
