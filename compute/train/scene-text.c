@@ -573,16 +573,16 @@ descry_scene_example_new (DescrySplit split,
   const guint32 state[] = { (guint32) seed, (guint32) (seed >> 32), (guint32) index, (guint32) (index >> 32), split };
   Maker maker = { g_rand_new_with_seed_array (state, G_N_ELEMENTS (state)), split, nouns_of (split), NULL, NULL };
   DescrySceneExample *example = g_new0 (DescrySceneExample, 1);
-  guint form = pick (&maker, 14);
+  guint form = pick (&maker, 16);
 
   example->history = g_ptr_array_new_with_free_func ((GDestroyNotify) descry_turn_unref);
   example->chips = g_array_new (FALSE, FALSE, sizeof (guint));
   make_scene (&maker, form >= 9 && form <= 12 ? 2 : 1);
 
   if ((form == 5 && ask_if_at (&maker, example)) || (form == 6 && ask_what_at (&maker, example))
-      || (form >= 9 && form <= 11 && ask_relation (&maker, example)) || (form >= 12 && ask_follow_up (&maker, example)))
+      || (form >= 9 && form <= 11 && ask_relation (&maker, example)) || ((form == 12 || form == 13) && ask_follow_up (&maker, example)))
     ;
-  else if (form == 0 || form >= 12)
+  else if (form == 0 || form == 12 || form == 13)
     ask_count (&maker, example);
   else if (form == 1 || form == 5)
     ask_exists (&maker, example, TRUE);
