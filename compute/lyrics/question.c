@@ -67,6 +67,12 @@ find_form (GArray     *words,
           *asks = DESCRY_ASKS_WHERE;
           return i + 2;
         }
+      /* "Where do you see the cups?" */
+      if (i > 0 && strcmp (word_at (words, 0), "where") == 0 && word_in (words, i, sees))
+        {
+          *asks = DESCRY_ASKS_WHERE;
+          return i + 1;
+        }
       if (word_in (words, i, is) && strcmp (word_at (words, i + 1), "there") == 0 && (i == 0 || !word_in (words, i - 1, (const char *const[]) { "what", "which", "who", NULL })))
         {
           *asks = DESCRY_ASKS_EXISTS;

@@ -69,6 +69,7 @@ test_template (void)
     { "Are there any horses here?", 0, "No, there are no horses in the photo." },
     { "Is there a cup next to the lamp?", 0, "Yes, there are two cups: on the left and at the top right." },
     { "Where is the lamp?", 0, "The lamp is in the center." },
+    { "Where do you see the lamp?", 0, "The lamp is in the center." },
     { "Where are the cups?", 0, "The cups are on the left and at the top right." },
     { "Where is the cat?", 0, "There is no cat in the photo." },
     { "Is the lamp on the left?", 0, "No, the lamp is in the center." },
