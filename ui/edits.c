@@ -27,7 +27,7 @@ typedef struct
 typedef struct
 {
   DescryEditKind kind; /* of the step that led here */
-  GHashTable    *changes; /* id -> Change */
+  GHashTable    *changes; /* id -> Change; shared by steps that change none of it */
   GHashTable    *hidden; /* set of ids */
   guint          solo;
   float          threshold;
@@ -40,6 +40,11 @@ struct _DescryEdits
   gboolean        open; /* a further threshold joins the current step */
   DescryEditsFunc changed;
   gpointer        data;
+
+  /* The newest result of descry_edits_apply() and what it was made of: a drag asks many times. */
+  DescryScene    *found;
+  GHashTable     *changes;
+  DescryScene    *applied;
 };
 
 /* --------- States ------------------ */
@@ -113,6 +118,12 @@ state_copy (const State   *from,
   state->kind = kind;
   state->solo = from->solo;
   set_hidden (state, from->hidden);
+  if (kind != DESCRY_EDIT_RENAME && kind != DESCRY_EDIT_DELETE)
+    {
+      g_hash_table_unref (state->changes);
+      state->changes = g_hash_table_ref (from->changes);
+      return state;
+    }
   g_hash_table_iter_init (&iter, from->changes);
   while (g_hash_table_iter_next (&iter, &id, &value))
     {
@@ -179,6 +190,9 @@ descry_edits_free (DescryEdits *edits)
   if (edits == NULL)
     return;
 
+  g_clear_pointer (&edits->found, descry_scene_unref);
+  g_clear_pointer (&edits->changes, g_hash_table_unref);
+  g_clear_pointer (&edits->applied, descry_scene_unref);
   g_ptr_array_unref (edits->states);
   g_free (edits);
 }
@@ -457,6 +471,8 @@ descry_edits_apply (DescryEdits *edits,
     }
   if (!touched)
     return descry_scene_ref (found);
+  if (found == edits->found && state->changes == edits->changes)
+    return descry_scene_ref (edits->applied);
 
   scene = descry_scene_copy (found);
   for (i = scene->objects->len; i > 0; i--)
@@ -484,6 +500,13 @@ descry_edits_apply (DescryEdits *edits,
             descry_scene_add_tag (scene, object->name, object->score);
         }
     }
+
+  g_clear_pointer (&edits->found, descry_scene_unref);
+  g_clear_pointer (&edits->changes, g_hash_table_unref);
+  g_clear_pointer (&edits->applied, descry_scene_unref);
+  edits->found = descry_scene_ref (found);
+  edits->changes = g_hash_table_ref (state->changes);
+  edits->applied = descry_scene_ref (scene);
   return scene;
 }
 

@@ -60,7 +60,8 @@ DescryEditKind descry_edits_redo_kind (DescryEdits *edits);
 
 /* --------- State ------------------ */
 
-/* The scene as edited: @found itself if nothing in it is renamed or deleted. (transfer full) */
+/* The scene as edited: @found itself if nothing in it is renamed or deleted; the same as before if neither has
+ * changed. (transfer full) */
 DescryScene   *descry_edits_apply      (DescryEdits *edits, DescryScene *found);
 gboolean       descry_edits_is_hidden  (DescryEdits *edits, guint id);
 GHashTable    *descry_edits_hidden     (DescryEdits *edits); /* set of ids; (transfer none) */

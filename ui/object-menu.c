@@ -17,7 +17,6 @@ make_menu (gboolean solo)
   g_autoptr (GMenu) menu = g_menu_new ();
   g_autoptr (GMenu) ask = g_menu_new ();
   g_autoptr (GMenu) edit = g_menu_new ();
-  g_autoptr (GMenu) cut = g_menu_new ();
 
   g_menu_append (ask, _("_Ask About This"), "win.ask-about");
   g_menu_append (edit, _("_Rename…"), "win.rename");
@@ -27,11 +26,8 @@ make_menu (gboolean solo)
   else
     g_menu_append (edit, _("Show _Only This"), "win.solo");
   g_menu_append (edit, _("_Delete"), "win.delete");
-  g_menu_append (cut, _("_Copy Cut-out"), "win.copy-cutout");
-  g_menu_append (cut, _("_Save Cut-out…"), "win.save-cutout");
   g_menu_append_section (menu, NULL, G_MENU_MODEL (ask));
   g_menu_append_section (menu, NULL, G_MENU_MODEL (edit));
-  g_menu_append_section (menu, NULL, G_MENU_MODEL (cut));
   return G_MENU_MODEL (g_steal_pointer (&menu));
 }
 

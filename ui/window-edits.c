@@ -303,12 +303,10 @@ descry_window_update_edit_actions (DescryWindow *self)
 
   for (i = 0; i < G_N_ELEMENTS (on_selection); i++)
     set_enabled (self, on_selection[i], selected);
-  /* Undo stays for the text of a question, which has a stack of its own. */
-  set_enabled (self, "undo", self->image != NULL);
-  set_enabled (self, "redo", self->image != NULL);
+  /* With nothing to undo here the keys go on to the text that is being written. */
+  set_enabled (self, "undo", undo);
+  set_enabled (self, "redo", redo);
   gtk_widget_set_visible (self->undo_box, !self->narrow && (undo || redo));
-  gtk_widget_set_sensitive (gtk_widget_get_first_child (self->undo_box), undo);
-  gtk_widget_set_sensitive (gtk_widget_get_last_child (self->undo_box), redo);
 }
 
 void

@@ -89,6 +89,15 @@ test_delete (void)
   g_assert_false (descry_edits_delete (edits, found, both, 3));
   scene = descry_edits_apply (edits, found);
   g_assert_cmpuint (scene->objects->len, ==, found->objects->len - 2);
+  {
+    g_autoptr (DescryScene) again = NULL;
+
+    /* What is only looked at differently is not made anew. */
+    descry_edits_set_view (edits, NULL, 0, 0.3f);
+    again = descry_edits_apply (edits, found);
+    g_assert_true (again == scene);
+    g_assert_true (descry_edits_undo (edits));
+  }
   g_assert_null (descry_scene_find (scene, 1));
   g_assert_null (descry_scene_find (scene, 4));
 
