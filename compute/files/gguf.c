@@ -65,32 +65,6 @@ descry_gguf_value_name (guint32 type)
   return type < N_VALUES ? names[type] : "unknown";
 }
 
-G_GNUC_PRINTF (3, 4)
-static gboolean
-fail (DescryGguf *self,
-      GError    **error,
-      const char *format,
-      ...)
-{
-  g_autofree char *text = NULL;
-  va_list args;
-
-  va_start (args, format);
-  text = g_strdup_vprintf (format, args);
-  va_end (args);
-
-  g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "%s: %s", descry_file_path (self->file), text);
-  return FALSE;
-}
-
-static gboolean
-fail_memory (DescryGguf *self,
-             GError    **error)
-{
-  g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "%s: out of memory", descry_file_path (self->file));
-  return FALSE;
-}
-
 /* A name: not empty, not too long, UTF-8 and without a zero inside, since it will be shown. */
 static const char *
 read_name (DescryGguf   *self,
@@ -112,7 +86,7 @@ read_name (DescryGguf   *self,
   name = descry_arena_text (&self->arena, n + 1);
   if (name == NULL)
     {
-      fail_memory (self, error);
+      descry_file_fail_memory (self->file, error);
       return NULL;
     }
 
@@ -148,7 +122,7 @@ read_strings (DescryGguf      *self,
   strings = descry_arena_alloc (&self->arena, entry->n, sizeof *strings);
   text = descry_arena_text (&self->arena, total);
   if (strings == NULL || text == NULL)
-    return fail_memory (self, error);
+    return descry_file_fail_memory (self->file, error);
 
   descry_cursor_seek (cursor, start);
   for (i = 0; i < entry->n; i++)
@@ -187,7 +161,7 @@ read_array (DescryGguf      *self,
   /* The type decides the stride: look at it before using it. Arrays of arrays are not read. */
   size = descry_gguf_value_bytes (entry->element);
   if (size == 0)
-    return fail (self, error, "key '%s': array of %s (type %u): not supported", entry->key,
+    return descry_file_fail (self->file, error, "key '%s': array of %s (type %u): not supported", entry->key,
                  descry_gguf_value_name (entry->element), entry->element);
   if (!descry_cursor_has_many (cursor, entry->n, size))
     return TRUE;
@@ -197,13 +171,13 @@ read_array (DescryGguf      *self,
 
   entry->array = descry_arena_alloc (&self->arena, entry->n, size);
   if (entry->array == NULL)
-    return fail_memory (self, error);
+    return descry_file_fail_memory (self->file, error);
 
   descry_cursor_bytes (cursor, entry->array, entry->n * size);
   if (entry->element == VALUE_BOOL)
     for (i = 0; i < entry->n; i++)
       if (((guint8 *) entry->array)[i] > 1)
-        return fail (self, error, "key '%s': 0 or 1 expected, found %u", entry->key, ((guint8 *) entry->array)[i]);
+        return descry_file_fail (self->file, error, "key '%s': 0 or 1 expected, found %u", entry->key, ((guint8 *) entry->array)[i]);
 
 #if G_BYTE_ORDER == G_BIG_ENDIAN
 #error "arrays are taken as they lie in the file"
@@ -261,7 +235,7 @@ read_value (DescryGguf      *self,
     case VALUE_BOOL:
       entry->u = descry_cursor_u8 (cursor);
       if (entry->u > 1)
-        return fail (self, error, "key '%s': 0 or 1 expected, found %u", entry->key, (guint) entry->u);
+        return descry_file_fail (self->file, error, "key '%s': 0 or 1 expected, found %u", entry->key, (guint) entry->u);
       break;
     case VALUE_STRING:
       entry->n = descry_cursor_u64 (cursor);
@@ -271,14 +245,14 @@ read_value (DescryGguf      *self,
         break;
       text = descry_arena_text (&self->arena, entry->n + 1);
       if (text == NULL)
-        return fail_memory (self, error);
+        return descry_file_fail_memory (self->file, error);
       descry_cursor_bytes (cursor, text, entry->n);
       entry->string = text;
       break;
     case VALUE_ARRAY:
       return read_array (self, cursor, entry, error);
     default:
-      return fail (self, error, "key '%s': unknown type %u", entry->key, entry->type);
+      return descry_file_fail (self->file, error, "key '%s': unknown type %u", entry->key, entry->type);
     }
 
   return TRUE;
@@ -293,7 +267,7 @@ check_known_key (DescryGguf      *self,
 
   for (i = 0; i < G_N_ELEMENTS (known_keys); i++)
     if (strcmp (known_keys[i].key, entry->key) == 0 && known_keys[i].type != entry->type)
-      return fail (self, error, "key '%s': type %s expected, found %s", entry->key,
+      return descry_file_fail (self->file, error, "key '%s': type %s expected, found %s", entry->key,
                    descry_gguf_value_name (known_keys[i].type), descry_gguf_value_name (entry->type));
 
   return TRUE;
@@ -309,7 +283,7 @@ read_entries (DescryGguf   *self,
 
   self->entries = descry_try_alloc (self->n_entries, sizeof *self->entries);
   if (self->entries == NULL || !descry_names_init (&self->entry_names, self->entries, sizeof *self->entries, self->n_entries))
-    return fail_memory (self, error);
+    return descry_file_fail_memory (self->file, error);
 
   for (i = 0; i < self->n_entries; i++)
     {
@@ -320,7 +294,7 @@ read_entries (DescryGguf   *self,
         return FALSE;
 
       if (!descry_names_add (&self->entry_names, i))
-        return fail (self, error, "key '%s' is there twice", entry->key);
+        return descry_file_fail (self->file, error, "key '%s' is there twice", entry->key);
 
       entry->type = descry_cursor_u32 (cursor);
       if (!descry_cursor_check (cursor, path, error) ||
@@ -350,7 +324,7 @@ read_tensor (DescryGguf       *self,
   if (!descry_cursor_check (cursor, descry_file_path (self->file), error))
     return FALSE;
   if (tensor->n_dims < 1 || tensor->n_dims > 4)
-    return fail (self, error, "tensor '%s': 1 to 4 dimensions expected, found %u", tensor->name, tensor->n_dims);
+    return descry_file_fail (self->file, error, "tensor '%s': 1 to 4 dimensions expected, found %u", tensor->name, tensor->n_dims);
 
   tensor->count = 1;
   for (i = 0; i < 4; i++)
@@ -359,9 +333,9 @@ read_tensor (DescryGguf       *self,
       if (!descry_cursor_check (cursor, descry_file_path (self->file), error))
         return FALSE;
       if (tensor->dims[i] == 0)
-        return fail (self, error, "tensor '%s': dimension %u is 0", tensor->name, i);
+        return descry_file_fail (self->file, error, "tensor '%s': dimension %u is 0", tensor->name, i);
       if (!g_uint64_checked_mul (&tensor->count, tensor->count, tensor->dims[i]) || tensor->count > DESCRY_GGUF_MAX_COUNT)
-        return fail (self, error, "tensor '%s': too many elements", tensor->name);
+        return descry_file_fail (self->file, error, "tensor '%s': too many elements", tensor->name);
     }
 
   type = descry_cursor_u32 (cursor);
@@ -371,10 +345,10 @@ read_tensor (DescryGguf       *self,
 
   tensor->type = (DescryGgmlType) type;
   if (descry_ggml_name (tensor->type) == NULL)
-    return fail (self, error, "tensor '%s': unknown type %u", tensor->name, type);
+    return descry_file_fail (self->file, error, "tensor '%s': unknown type %u", tensor->name, type);
   if (tensor->dims[0] % descry_ggml_block (tensor->type) != 0 ||
       !descry_ggml_bytes (tensor->type, tensor->count, &tensor->bytes))
-    return fail (self, error, "tensor '%s': rows of a multiple of %u elements expected for %s, found %" G_GUINT64_FORMAT, tensor->name,
+    return descry_file_fail (self->file, error, "tensor '%s': rows of a multiple of %u elements expected for %s, found %" G_GUINT64_FORMAT, tensor->name,
                  descry_ggml_block (tensor->type), descry_ggml_name (tensor->type), tensor->dims[0]);
 
   return TRUE;
@@ -407,7 +381,7 @@ place_tensors (DescryGguf *self,
     return TRUE;
 
   if (!align_up (&start, alignment) || start > size)
-    return fail (self, error, "the file ends before the first tensor");
+    return descry_file_fail (self->file, error, "the file ends before the first tensor");
   space = size - start;
 
   for (i = 0; i < self->n_tensors; i++)
@@ -415,17 +389,17 @@ place_tensors (DescryGguf *self,
       DescryGgufTensor *tensor = self->tensors + i;
 
       if (tensor->offset != expected)
-        return fail (self, error, "tensor '%s': offset %" G_GUINT64_FORMAT " expected, found %" G_GUINT64_FORMAT,
+        return descry_file_fail (self->file, error, "tensor '%s': offset %" G_GUINT64_FORMAT " expected, found %" G_GUINT64_FORMAT,
                      tensor->name, expected, tensor->offset);
       if (tensor->offset > space || tensor->bytes > space - tensor->offset)
-        return fail (self, error, "tensor '%s': %" G_GUINT64_FORMAT " bytes expected, found %" G_GUINT64_FORMAT,
+        return descry_file_fail (self->file, error, "tensor '%s': %" G_GUINT64_FORMAT " bytes expected, found %" G_GUINT64_FORMAT,
                      tensor->name, tensor->bytes, tensor->offset > space ? 0 : space - tensor->offset);
 
       expected = tensor->offset + tensor->bytes; /* at most the file's size */
       if (i + 1 == self->n_tensors && space - expected >= alignment)
-        return fail (self, error, "%" G_GUINT64_FORMAT " bytes after the last tensor", space - expected);
+        return descry_file_fail (self->file, error, "%" G_GUINT64_FORMAT " bytes after the last tensor", space - expected);
       if (!align_up (&expected, alignment))
-        return fail (self, error, "tensor '%s': too large", tensor->name);
+        return descry_file_fail (self->file, error, "tensor '%s': too large", tensor->name);
 
       tensor->offset += start;
     }
@@ -446,22 +420,22 @@ read_tensors (DescryGguf   *self,
       if (!descry_gguf_get_uint (self, "general.alignment", 8, 1 << 20, &alignment, error))
         return FALSE;
       if ((alignment & (alignment - 1)) != 0)
-        return fail (self, error, "key 'general.alignment': a power of two expected, found %" G_GUINT64_FORMAT, alignment);
+        return descry_file_fail (self->file, error, "key 'general.alignment': a power of two expected, found %" G_GUINT64_FORMAT, alignment);
     }
 
   if (self->n_tensors > (descry_cursor_remaining (cursor) + 7) / (LEAST_TENSOR + 8))
-    return fail (self, error, "%u tensors do not fit into the file", self->n_tensors);
+    return descry_file_fail (self->file, error, "%u tensors do not fit into the file", self->n_tensors);
 
   self->tensors = descry_try_alloc (self->n_tensors, sizeof *self->tensors);
   if (self->tensors == NULL || !descry_names_init (&self->tensor_names, self->tensors, sizeof *self->tensors, self->n_tensors))
-    return fail_memory (self, error);
+    return descry_file_fail_memory (self->file, error);
 
   for (i = 0; i < self->n_tensors; i++)
     {
       if (!read_tensor (self, cursor, self->tensors + i, error))
         return FALSE;
       if (!descry_names_add (&self->tensor_names, i))
-        return fail (self, error, "tensor '%s' is there twice", self->tensors[i].name);
+        return descry_file_fail (self->file, error, "tensor '%s' is there twice", self->tensors[i].name);
     }
 
   return place_tensors (self, cursor->pos, alignment, error);
@@ -480,15 +454,15 @@ read_header (DescryGguf   *self,
   if (!descry_cursor_check (cursor, descry_file_path (self->file), error))
     return FALSE;
   if (magic != DESCRY_GGUF_MAGIC)
-    return fail (self, error, "not a GGUF file");
+    return descry_file_fail (self->file, error, "not a GGUF file");
   if (version == GUINT32_SWAP_LE_BE_CONSTANT (2) || version == GUINT32_SWAP_LE_BE_CONSTANT (3))
-    return fail (self, error, "a big-endian GGUF file; only little-endian ones are read");
+    return descry_file_fail (self->file, error, "a big-endian GGUF file; only little-endian ones are read");
   if (version != 2 && version != 3)
-    return fail (self, error, "GGUF version 2 or 3 expected, found %u", version);
+    return descry_file_fail (self->file, error, "GGUF version 2 or 3 expected, found %u", version);
   if (n_tensors > DESCRY_GGUF_MAX_ENTRIES)
-    return fail (self, error, "at most %u tensors expected, found %" G_GUINT64_FORMAT, DESCRY_GGUF_MAX_ENTRIES, n_tensors);
+    return descry_file_fail (self->file, error, "at most %u tensors expected, found %" G_GUINT64_FORMAT, DESCRY_GGUF_MAX_ENTRIES, n_tensors);
   if (n_entries > DESCRY_GGUF_MAX_ENTRIES)
-    return fail (self, error, "at most %u keys expected, found %" G_GUINT64_FORMAT, DESCRY_GGUF_MAX_ENTRIES, n_entries);
+    return descry_file_fail (self->file, error, "at most %u keys expected, found %" G_GUINT64_FORMAT, DESCRY_GGUF_MAX_ENTRIES, n_entries);
 
   descry_cursor_has_many (cursor, n_entries, LEAST_ENTRY);
   if (!descry_cursor_check (cursor, descry_file_path (self->file), error))
@@ -598,7 +572,7 @@ descry_gguf_want (DescryGguf    *self,
 
   expected = describe_dims (n_dims, dims);
   found = tensor != NULL ? describe_dims (tensor->n_dims, tensor->dims) : g_strdup ("no such tensor");
-  fail (self, error, "tensor '%s': %s expected, found %s", name, expected, found);
+  descry_file_fail (self->file, error, "tensor '%s': %s expected, found %s", name, expected, found);
   return NULL;
 }
 
@@ -611,7 +585,7 @@ descry_gguf_read (DescryGguf             *self,
 
   if (bytes == NULL)
     {
-      fail_memory (self, error);
+      descry_file_fail_memory (self->file, error);
       return NULL;
     }
 
@@ -639,7 +613,7 @@ read_values (DescryGguf             *self,
   guint64 i;
 
   if (piece == NULL)
-    return fail_memory (self, error);
+    return descry_file_fail_memory (self->file, error);
 
   for (i = 0; i < n_blocks && ok; i += step)
     {
@@ -647,7 +621,7 @@ read_values (DescryGguf             *self,
 
       ok = descry_file_read (self->file, tensor->offset + i * block_bytes, piece, n * block_bytes, error);
       if (ok && !descry_ggml_dequantise (tensor->type, piece, n * block, values + i * block))
-        ok = fail (self, error, "tensor '%s': numbers with a fraction expected, found %s", tensor->name, descry_ggml_name (tensor->type));
+        ok = descry_file_fail (self->file, error, "tensor '%s': numbers with a fraction expected, found %s", tensor->name, descry_ggml_name (tensor->type));
     }
 
   descry_free (piece);
@@ -666,7 +640,7 @@ descry_gguf_read_f32 (DescryGguf             *self,
     values = descry_try_alloc_pages (bytes);
   if (values == NULL)
     {
-      fail_memory (self, error);
+      descry_file_fail_memory (self->file, error);
       return NULL;
     }
 

@@ -116,6 +116,31 @@ descry_file_path (DescryFile *file)
 }
 
 gboolean
+descry_file_fail (DescryFile *file,
+                  GError    **error,
+                  const char *format,
+                  ...)
+{
+  g_autofree char *text = NULL;
+  va_list args;
+
+  va_start (args, format);
+  text = g_strdup_vprintf (format, args);
+  va_end (args);
+
+  g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "%s: %s", descry_file_path (file), text);
+  return FALSE;
+}
+
+gboolean
+descry_file_fail_memory (DescryFile *file,
+                         GError    **error)
+{
+  g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "%s: out of memory", descry_file_path (file));
+  return FALSE;
+}
+
+gboolean
 descry_file_read (DescryFile *file,
                   guint64     offset,
                   gpointer    bytes,

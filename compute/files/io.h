@@ -22,6 +22,14 @@ void        descry_file_close (DescryFile *file);
 guint64     descry_file_size  (DescryFile *file);
 const char *descry_file_path  (DescryFile *file);
 
+/* What is wrong with the file, after its path: %DESCRY_ERROR_MODEL_BAD. Both return FALSE. */
+gboolean    descry_file_fail        (DescryFile *file,
+                                     GError    **error,
+                                     const char *format,
+                                     ...) G_GNUC_PRINTF (3, 4);
+gboolean    descry_file_fail_memory (DescryFile *file,
+                                     GError    **error);
+
 /* Exactly @n bytes from @offset, through interruptions and short reads. */
 gboolean    descry_file_read  (DescryFile *file,
                                guint64     offset,

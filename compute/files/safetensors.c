@@ -62,32 +62,6 @@ descry_st_bytes (DescryStType type)
   return type < G_N_ELEMENTS (types) ? types[type].bytes : 0;
 }
 
-G_GNUC_PRINTF (3, 4)
-static gboolean
-fail (DescrySafetensors *self,
-      GError           **error,
-      const char        *format,
-      ...)
-{
-  g_autofree char *text = NULL;
-  va_list args;
-
-  va_start (args, format);
-  text = g_strdup_vprintf (format, args);
-  va_end (args);
-
-  g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "%s: %s", descry_file_path (self->file), text);
-  return FALSE;
-}
-
-static gboolean
-fail_memory (DescrySafetensors *self,
-             GError           **error)
-{
-  g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "%s: out of memory", descry_file_path (self->file));
-  return FALSE;
-}
-
 static gboolean
 get_whole (json_t  *value,
            guint64 *number)
@@ -115,7 +89,7 @@ read_type (DescrySafetensors *self,
         return TRUE;
       }
 
-  return fail (self, error, "tensor '%s': unknown dtype '%.16s'", tensor->name, name != NULL ? name : "");
+  return descry_file_fail (self->file, error, "tensor '%s': unknown dtype '%.16s'", tensor->name, name != NULL ? name : "");
 }
 
 static gboolean
@@ -128,16 +102,16 @@ read_shape (DescrySafetensors *self,
   gsize i;
 
   if (!json_is_array (value) || json_array_size (value) > G_N_ELEMENTS (tensor->dims))
-    return fail (self, error, "tensor '%s': a shape of at most 8 dimensions expected", tensor->name);
+    return descry_file_fail (self->file, error, "tensor '%s': a shape of at most 8 dimensions expected", tensor->name);
 
   tensor->n_dims = (guint) json_array_size (value);
   for (i = 0; i < G_N_ELEMENTS (tensor->dims); i++)
     {
       tensor->dims[i] = 1;
       if (i < tensor->n_dims && !get_whole (json_array_get (value, i), tensor->dims + i))
-        return fail (self, error, "tensor '%s': whole numbers expected in its shape", tensor->name);
+        return descry_file_fail (self->file, error, "tensor '%s': whole numbers expected in its shape", tensor->name);
       if (!g_uint64_checked_mul (&count, count, tensor->dims[i]) || count > MAX_COUNT)
-        return fail (self, error, "tensor '%s': too many elements", tensor->name);
+        return descry_file_fail (self->file, error, "tensor '%s': too many elements", tensor->name);
     }
 
   tensor->count = count;
@@ -158,17 +132,17 @@ read_range (DescrySafetensors *self,
 
   if (!json_is_array (value) || json_array_size (value) != 2 ||
       !get_whole (json_array_get (value, 0), &begin) || !get_whole (json_array_get (value, 1), &end))
-    return fail (self, error, "tensor '%s': two data_offsets expected", tensor->name);
+    return descry_file_fail (self->file, error, "tensor '%s': two data_offsets expected", tensor->name);
 
   if (begin > end || end > space)
-    return fail (self, error, "tensor '%s': bytes %" G_GUINT64_FORMAT "…%" G_GUINT64_FORMAT " lie outside the file's %" G_GUINT64_FORMAT,
+    return descry_file_fail (self->file, error, "tensor '%s': bytes %" G_GUINT64_FORMAT "…%" G_GUINT64_FORMAT " lie outside the file's %" G_GUINT64_FORMAT,
                  tensor->name, begin, end, space);
 
   /* At most 2^40 elements of 8 bytes: the product fits. */
   tensor->bytes = tensor->count * types[tensor->type].bytes;
   tensor->offset = start + begin;
   if (tensor->bytes != end - begin)
-    return fail (self, error, "tensor '%s': %" G_GUINT64_FORMAT " bytes expected, found %" G_GUINT64_FORMAT,
+    return descry_file_fail (self->file, error, "tensor '%s': %" G_GUINT64_FORMAT " bytes expected, found %" G_GUINT64_FORMAT,
                  tensor->name, tensor->bytes, end - begin);
 
   return TRUE;
@@ -202,13 +176,13 @@ check_cover (DescrySafetensors *self,
       const DescryStTensor *tensor = self->tensors + i;
 
       if (tensor->offset != expected)
-        return fail (self, error, "tensor '%s': byte %" G_GUINT64_FORMAT " expected as its first, found %" G_GUINT64_FORMAT,
+        return descry_file_fail (self->file, error, "tensor '%s': byte %" G_GUINT64_FORMAT " expected as its first, found %" G_GUINT64_FORMAT,
                      tensor->name, expected, tensor->offset);
       expected += tensor->bytes;
     }
 
   if (expected != descry_file_size (self->file))
-    return fail (self, error, "%" G_GUINT64_FORMAT " bytes after the last tensor", descry_file_size (self->file) - expected);
+    return descry_file_fail (self->file, error, "%" G_GUINT64_FORMAT " bytes after the last tensor", descry_file_size (self->file) - expected);
 
   return TRUE;
 }
@@ -224,11 +198,11 @@ read_tensors (DescrySafetensors *self,
   guint n = 0;
 
   if (json_object_size (header) > MAX_TENSORS)
-    return fail (self, error, "at most %u tensors expected, found %" G_GSIZE_FORMAT, MAX_TENSORS, json_object_size (header));
+    return descry_file_fail (self->file, error, "at most %u tensors expected, found %" G_GSIZE_FORMAT, MAX_TENSORS, json_object_size (header));
 
   self->tensors = descry_try_alloc (json_object_size (header), sizeof *self->tensors);
   if (self->tensors == NULL)
-    return fail_memory (self, error);
+    return descry_file_fail_memory (self->file, error);
 
   json_object_foreach (header, name, value)
     {
@@ -240,13 +214,13 @@ read_tensors (DescrySafetensors *self,
         continue;
 
       if (length == 0 || length > MAX_NAME)
-        return fail (self, error, "the name of a tensor has %" G_GSIZE_FORMAT " bytes", length);
+        return descry_file_fail (self->file, error, "the name of a tensor has %" G_GSIZE_FORMAT " bytes", length);
       if (!json_is_object (value))
-        return fail (self, error, "tensor '%s': an object expected", name);
+        return descry_file_fail (self->file, error, "tensor '%s': an object expected", name);
 
       copy = descry_arena_text (&self->arena, length + 1);
       if (copy == NULL)
-        return fail_memory (self, error);
+        return descry_file_fail_memory (self->file, error);
 
       tensor->name = memcpy (copy, name, length + 1);
       if (!read_type (self, tensor, json_object_get (value, "dtype"), error) ||
@@ -262,7 +236,7 @@ read_tensors (DescrySafetensors *self,
     return FALSE;
 
   if (!descry_names_init (&self->names, self->tensors, sizeof *self->tensors, n))
-    return fail_memory (self, error);
+    return descry_file_fail_memory (self->file, error);
   while (n-- > 0)
     descry_names_add (&self->names, n); /* the JSON reader refused doubles */
 
@@ -280,18 +254,18 @@ read_header (DescrySafetensors *self,
   gboolean ok;
 
   if (size < sizeof length)
-    return fail (self, error, "not a safetensors file: it has %" G_GUINT64_FORMAT " bytes", size);
+    return descry_file_fail (self->file, error, "not a safetensors file: it has %" G_GUINT64_FORMAT " bytes", size);
   if (!descry_file_read (self->file, 0, &length, sizeof length, error))
     return FALSE;
 
   length = GUINT64_FROM_LE (length);
   if (length > MAX_HEADER || length > size - sizeof length)
-    return fail (self, error, "a header of at most %" G_GUINT64_FORMAT " bytes expected, found %" G_GUINT64_FORMAT,
+    return descry_file_fail (self->file, error, "a header of at most %" G_GUINT64_FORMAT " bytes expected, found %" G_GUINT64_FORMAT,
                  MIN (MAX_HEADER, size - sizeof length), length);
 
   text = descry_try_alloc (length, 1);
   if (text == NULL)
-    return fail_memory (self, error);
+    return descry_file_fail_memory (self->file, error);
 
   if (descry_file_read (self->file, sizeof length, text, length, error))
     header = descry_files_json_parse (text, length, 8, descry_file_path (self->file), error);
@@ -300,7 +274,7 @@ read_header (DescrySafetensors *self,
     return FALSE;
 
   ok = json_is_object (header) ? read_tensors (self, header, sizeof length + length, error)
-                               : fail (self, error, "the header is not an object");
+                               : descry_file_fail (self->file, error, "the header is not an object");
   json_decref (header);
   return ok;
 }
@@ -369,7 +343,7 @@ descry_safetensors_read (DescrySafetensors    *self,
 
   if (bytes == NULL)
     {
-      fail_memory (self, error);
+      descry_file_fail_memory (self->file, error);
       return NULL;
     }
 
@@ -387,7 +361,7 @@ want (DescrySafetensors *self,
   const DescryStTensor *tensor = descry_safetensors_find (self, name);
 
   if (tensor == NULL)
-    fail (self, error, "tensor '%s' expected, not found", name);
+    descry_file_fail (self->file, error, "tensor '%s' expected, not found", name);
 
   return tensor;
 }
@@ -398,14 +372,21 @@ get_integer (DescryStType  type,
              const guint8 *bytes,
              guint64       i)
 {
+  gint64 i64;
+  gint32 i32;
+  gint16 i16;
+
   switch (type)
     {
     case DESCRY_ST_I64:
-      return ((const gint64 *) (gconstpointer) bytes)[i];
+      memcpy (&i64, bytes + i * 8, 8);
+      return i64;
     case DESCRY_ST_I32:
-      return ((const gint32 *) (gconstpointer) bytes)[i];
+      memcpy (&i32, bytes + i * 4, 4);
+      return i32;
     case DESCRY_ST_I16:
-      return ((const gint16 *) (gconstpointer) bytes)[i];
+      memcpy (&i16, bytes + i * 2, 2);
+      return i16;
     case DESCRY_ST_I8:
       return ((const gint8 *) bytes)[i];
     default:
@@ -432,6 +413,21 @@ float_type (DescryStType type)
 }
 
 float *
+descry_st_to_f32 (DescryStType  type,
+                  const guint8 *bytes,
+                  guint64       count)
+{
+  float *values = descry_try_alloc (count, sizeof *values);
+  guint64 i;
+
+  if (values != NULL && !descry_ggml_dequantise (float_type (type), bytes, count, values))
+    for (i = 0; i < count; i++)
+      values[i] = (float) get_integer (type, bytes, i);
+
+  return values;
+}
+
+float *
 descry_safetensors_read_f32 (DescrySafetensors *self,
                              const char        *name,
                              guint64           *count,
@@ -440,7 +436,6 @@ descry_safetensors_read_f32 (DescrySafetensors *self,
   const DescryStTensor *tensor = want (self, name, error);
   guint8 *bytes;
   float *values;
-  guint64 i;
 
   if (tensor == NULL)
     return NULL;
@@ -454,12 +449,9 @@ descry_safetensors_read_f32 (DescrySafetensors *self,
   if (tensor->type == DESCRY_ST_F32)
     return (float *) (gpointer) bytes;
 
-  values = descry_try_alloc (tensor->count, sizeof *values);
+  values = descry_st_to_f32 (tensor->type, bytes, tensor->count);
   if (values == NULL)
-    fail_memory (self, error);
-  else if (!descry_ggml_dequantise (float_type (tensor->type), bytes, tensor->count, values))
-    for (i = 0; i < tensor->count; i++)
-      values[i] = (float) get_integer (tensor->type, bytes, i);
+    descry_file_fail_memory (self->file, error);
 
   descry_free (bytes);
   return values;
@@ -481,7 +473,7 @@ descry_safetensors_read_i32 (DescrySafetensors *self,
 
   if (tensor->type <= DESCRY_ST_F64)
     {
-      fail (self, error, "tensor '%s': whole numbers expected, found %s", name, types[tensor->type].name);
+      descry_file_fail (self->file, error, "tensor '%s': whole numbers expected, found %s", name, types[tensor->type].name);
       return NULL;
     }
 
@@ -491,7 +483,7 @@ descry_safetensors_read_i32 (DescrySafetensors *self,
 
   values = descry_try_alloc (tensor->count, sizeof *values);
   if (values == NULL)
-    fail_memory (self, error);
+    descry_file_fail_memory (self->file, error);
 
   for (i = 0; values != NULL && i < tensor->count; i++)
     {
@@ -499,7 +491,7 @@ descry_safetensors_read_i32 (DescrySafetensors *self,
 
       if (value < G_MININT32 || value > G_MAXINT32)
         {
-          fail (self, error, "tensor '%s': numbers of 32 bits expected, found %" G_GINT64_FORMAT, name, value);
+          descry_file_fail (self->file, error, "tensor '%s': numbers of 32 bits expected, found %" G_GINT64_FORMAT, name, value);
           g_clear_pointer (&values, descry_free);
           break;
         }

@@ -420,61 +420,8 @@ descry_source_type_name (DescryStType type)
   return descry_st_name (type);
 }
 
-static DescryGgmlType
-float_format (DescryStType type)
-{
-  switch (type)
-    {
-    case DESCRY_ST_F32:
-      return DESCRY_GGML_F32;
-    case DESCRY_ST_F16:
-      return DESCRY_GGML_F16;
-    case DESCRY_ST_BF16:
-      return DESCRY_GGML_BF16;
-    case DESCRY_ST_F64:
-      return DESCRY_GGML_F64;
-    default:
-      return DESCRY_GGML_I8; /* not a float */
-    }
-}
-
 float *
 descry_source_to_f32 (const DescrySourceTensor *tensor)
 {
-  const guint8 *in = tensor->data;
-  float *values = descry_try_alloc (tensor->count, sizeof *values);
-  guint64 i;
-
-  if (values == NULL || descry_ggml_dequantise (float_format (tensor->type), in, tensor->count, values))
-    return values;
-
-  for (i = 0; i < tensor->count; i++)
-    {
-      gint64 i64;
-      gint32 i32;
-      gint16 i16;
-
-      switch (tensor->type)
-        {
-        case DESCRY_ST_I64:
-          memcpy (&i64, in + i * 8, 8);
-          values[i] = (float) i64;
-          break;
-        case DESCRY_ST_I32:
-          memcpy (&i32, in + i * 4, 4);
-          values[i] = (float) i32;
-          break;
-        case DESCRY_ST_I16:
-          memcpy (&i16, in + i * 2, 2);
-          values[i] = i16;
-          break;
-        case DESCRY_ST_I8:
-          values[i] = (gint8) in[i];
-          break;
-        default:
-          values[i] = in[i];
-        }
-    }
-
-  return values;
+  return descry_st_to_f32 (tensor->type, tensor->data, tensor->count);
 }
