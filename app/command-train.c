@@ -8,6 +8,7 @@
 #include "config.h"
 
 #include "app/commands.h"
+#include "app/loss-picture.h"
 
 #include <glib-unix.h>
 #include <glib/gi18n.h>
@@ -31,7 +32,7 @@
 
 typedef struct
 {
-  char    *stage, *data, *model, *output, *adapter, *device, *log;
+  char    *stage, *data, *model, *output, *adapter, *device, *log, *plot;
   int      steps, rank, rows, seed, every, evaluate;
   double   rate, alpha;
   gboolean resume, exact, show_wrong;
@@ -234,6 +235,7 @@ train (Session  *session,
           if (ok)
             {
               write_log (log, step, "held_out", held, 0.0, 0.0);
+              ok = options->plot == NULL || descry_loss_picture (options->log, options->plot, error);
               g_printerr (_("%sstep %u: held-out loss %.4f\n"), terminal ? "\n" : "", step, held);
             }
         }
@@ -367,6 +369,8 @@ check_options (Options  *options,
     problem = _("--model FILE.gguf is needed: the language model to adapt");
   else if (options->evaluate == 0 && options->output == NULL)
     problem = _("-o FILE.gguf is needed: where the adapters go");
+  else if (options->plot != NULL && options->log == NULL)
+    problem = _("--plot draws what --log FILE keeps: it is needed, too");
   else if (options->steps < 1 || options->rank < 1 || options->rank > 256 || options->rows < 64 || options->every < 1 || options->evaluate < 0
            || !(options->rate > 0.0 && options->rate < 1.0) || !(options->alpha > 0.0))
     problem = _("a number is out of its range (steps ≥ 1, rank 1…256, rows ≥ 64, 0 < rate < 1, alpha > 0)");
@@ -412,6 +416,7 @@ descry_command_train (int    argc,
     { "every", 0, 0, G_OPTION_ARG_INT, &options.every, N_("Steps between checkpoints and held-out scores (50)"), "N" },
     { "resume", 0, 0, G_OPTION_ARG_NONE, &options.resume, N_("Go on from the checkpoint beside the output"), NULL },
     { "log", 0, 0, G_OPTION_ARG_FILENAME, &options.log, N_("Losses as lines of JSON"), "FILE" },
+    { "plot", 0, 0, G_OPTION_ARG_FILENAME, &options.plot, N_("Curves of the log as a PNG picture"), "FILE" },
     { "exact", 0, 0, G_OPTION_ARG_NONE, &options.exact, N_("Multiply in f32 everywhere"), NULL },
     { "device", 0, 0, G_OPTION_ARG_STRING, &options.device, N_("OpenCL device: index or part of its name"), "DEVICE" },
     { "evaluate", 0, 0, G_OPTION_ARG_INT, &options.evaluate, N_("Train nothing; answer N test questions and print the shares"), "N" },
