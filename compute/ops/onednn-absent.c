@@ -71,6 +71,16 @@ descry_onednn_matmul_new (guint        n,
   return NULL;
 }
 
+DescryOnednnMatmul *
+descry_onednn_matmul_new_later (guint            n,
+                                guint            k,
+                                gboolean         transposed,
+                                DescryOnednnFill fill,
+                                gpointer         data)
+{
+  return NULL;
+}
+
 void
 descry_onednn_matmul_free (DescryOnednnMatmul *matmul)
 {

@@ -57,8 +57,11 @@ typedef struct
 {
   guint      out, in, kernel;
   gboolean   depthwise;
-  float     *weights;
+  float     *weights; /* or NULL: @fill makes them */
   float     *bias; /* or NULL: it comes with each call, or there is none */
+  DescryOnednnFill fill;
+  gpointer   fill_data;
+  gboolean   transposed; /* the weights of a product are [in, out] */
   GPtrArray *plans; /* of Plan */
   GPtrArray *packed; /* of Packed */
 } Layer;
@@ -151,6 +154,21 @@ free_packed (gpointer data)
   g_free (packed);
 }
 
+static void
+prepare_layer (Layer   *layer,
+               guint    out,
+               guint    in,
+               guint    kernel,
+               gboolean depthwise)
+{
+  layer->out = out;
+  layer->in = in;
+  layer->kernel = kernel;
+  layer->depthwise = depthwise;
+  layer->plans = g_ptr_array_new_with_free_func (free_plan);
+  layer->packed = g_ptr_array_new_with_free_func (free_packed);
+}
+
 static gboolean
 init_layer (Layer       *layer,
             guint        out,
@@ -162,12 +180,7 @@ init_layer (Layer       *layer,
 {
   gsize count = (gsize) out * (depthwise ? 1 : in) * kernel * kernel;
 
-  layer->out = out;
-  layer->in = in;
-  layer->kernel = kernel;
-  layer->depthwise = depthwise;
-  layer->plans = g_ptr_array_new_with_free_func (free_plan);
-  layer->packed = g_ptr_array_new_with_free_func (free_packed);
+  prepare_layer (layer, out, in, kernel, depthwise);
   layer->weights = descry_try_alloc (count, sizeof (float));
   layer->bias = bias != NULL ? descry_try_alloc (out, sizeof (float)) : NULL;
   if (layer->weights == NULL || (bias != NULL && layer->bias == NULL))
@@ -230,6 +243,23 @@ descry_onednn_matmul_new (guint        n,
 
   if (!init_layer (&matmul->layer, n, k, 1, FALSE, weights, NULL))
     g_clear_pointer (&matmul, descry_onednn_matmul_free);
+  return matmul;
+}
+
+DescryOnednnMatmul *
+descry_onednn_matmul_new_later (guint            n,
+                                guint            k,
+                                gboolean         transposed,
+                                DescryOnednnFill fill,
+                                gpointer         data)
+{
+  DescryOnednnMatmul *matmul = g_new0 (DescryOnednnMatmul, 1);
+
+  prepare_layer (&matmul->layer, n, k, 1, FALSE);
+  matmul->layer.transposed = transposed;
+  matmul->layer.fill = fill;
+  matmul->layer.fill_data = data;
+
   return matmul;
 }
 
@@ -366,6 +396,7 @@ pack_weights (const DnnLibrary *dnn,
   gint64 grouped[] = { layer->out, 1, 1, k, k }, grouped_strides[] = { (gint64) k * k, (gint64) k * k, (gint64) k * k, k, 1 };
   gint64 dense[] = { layer->out, layer->in, k, k }, dense_strides[] = { (gint64) layer->in * k * k, (gint64) k * k, k, 1 };
   gint64 linear[] = { layer->in, layer->out }, linear_strides[] = { 1, layer->in }; /* W[n,k] read as [k,n] */
+  float *weights = layer->weights;
   dnnl_primitive_t reorder = NULL;
   dnnl_memory_t plain = NULL;
   DnnMd md = { 0 };
@@ -385,6 +416,14 @@ pack_weights (const DnnLibrary *dnn,
         }
     }
 
+  if (weights == NULL)
+    weights = layer->fill (layer->fill_data);
+  if (layer->transposed)
+    {
+      linear_strides[0] = layer->out;
+      linear_strides[1] = 1;
+    }
+
   packed = g_new0 (Packed, 1);
   if (!picture)
     ok = dnn_md_init (&md, 2, linear, dnnl_f32, linear_strides);
@@ -394,8 +433,8 @@ pack_weights (const DnnLibrary *dnn,
     ok = dnn_md_init (&md, 4, dense, dnnl_f32, dense_strides);
 
   packed->data = descry_try_alloc_pages (dnn->memory_desc_get_size (wanted));
-  ok = ok && packed->data != NULL
-       && make_memory (dnn, DNN_MD (md), layer->weights, &plain)
+  ok = ok && packed->data != NULL && weights != NULL
+       && make_memory (dnn, DNN_MD (md), weights, &plain)
        && make_memory (dnn, wanted, packed->data, &packed->memory)
        && make_reorder (dnn, DNN_MD (md), wanted, &reorder);
   if (ok)
@@ -410,6 +449,8 @@ pack_weights (const DnnLibrary *dnn,
   if (plain != NULL)
     dnn->memory_destroy (plain);
   dnn_md_clear (&md);
+  if (weights != layer->weights)
+    descry_free (weights);
 
   if (!ok)
     {

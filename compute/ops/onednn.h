@@ -69,6 +69,18 @@ typedef struct _DescryOnednnMatmul DescryOnednnMatmul;
 DescryOnednnMatmul *descry_onednn_matmul_new  (guint n, guint k, const float *weights);
 void                descry_onednn_matmul_free (DescryOnednnMatmul *matmul);
 
+/* The weights, f32 [n, k] (transfer full, descry_free()), or NULL if they cannot be had. */
+typedef float *(*DescryOnednnFill) (gpointer data);
+
+/**
+ * descry_onednn_matmul_new_later:
+ * @fill: called with @data for each layout that is packed, once for most; both outlive the product
+ * @transposed: the product is with the transpose: @fill gives f32 [k, n]
+ *
+ * Nothing but the packed weights stays in memory.
+ */
+DescryOnednnMatmul *descry_onednn_matmul_new_later (guint n, guint k, gboolean transposed, DescryOnednnFill fill, gpointer data);
+
 /* As op_gemm(); FALSE if this case is not covered. */
 gboolean descry_onednn_matmul (DescryRun            *run,
                                DescryTensor          c,

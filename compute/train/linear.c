@@ -9,15 +9,20 @@
 
 #include "compute/train/linear.h"
 
+#include <string.h>
+
 #include "compute/memory.h"
 #include "compute/ops/onednn.h"
 #include "compute/ops/provider.h"
 
 struct _DescryFrozen
 {
-  guint               n, k;
-  DescryOnednnMatmul *forward, *backward; /* where the provider is there */
-  DescryWeight       *w, *transposed; /* else */
+  guint                   n, k;
+  DescryGguf             *gguf;
+  const DescryGgufTensor *parts[DESCRY_MAX_PARTS]; /* of the file */
+  guint                   n_parts;
+  DescryOnednnMatmul     *forward, *backward; /* where the provider is there */
+  DescryWeight           *w, *transposed; /* else */
 };
 
 gboolean
@@ -80,45 +85,107 @@ descry_parameters_take (DescryParameters *parameters,
   parameters->used += rows * cols;
 }
 
-DescryFrozen *
-descry_frozen_new (DescryDevice *device,
-                   const char   *name,
-                   guint         n,
-                   guint         k,
-                   const float  *values,
-                   GError      **error)
+/* The whole matrix, f32 [n, k]; (transfer full), descry_free(). */
+static float *
+read_all (DescryFrozen  *frozen,
+          GError       **error)
 {
-  DescryFrozen *frozen = g_new0 (DescryFrozen, 1);
-  float *turned = descry_try_alloc ((gsize) n * k, sizeof (float));
-  gboolean ok = turned != NULL;
-  gsize r, c;
+  float *all = descry_try_alloc ((gsize) frozen->n * frozen->k, sizeof (float));
+  gsize at = 0;
+  guint i;
 
-  frozen->n = n;
-  frozen->k = k;
-  for (r = 0; r < n && ok; r++)
-    for (c = 0; c < k; c++)
-      turned[c * n + r] = values[r * k + c];
-
-  if (ok && descry_onednn_available (device, NULL) && descry_ops_provider (device) != DESCRY_GEMM_OWN)
+  if (all == NULL)
+    g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "%s: no memory for %u×%u", frozen->parts[0]->name, frozen->n, frozen->k);
+  for (i = 0; i < frozen->n_parts && all != NULL; i++)
     {
-      frozen->forward = descry_onednn_matmul_new (n, k, values);
-      frozen->backward = descry_onednn_matmul_new (k, n, turned);
-      ok = frozen->forward != NULL && frozen->backward != NULL;
+      float *values = descry_gguf_read_f32 (frozen->gguf, frozen->parts[i], error);
+
+      if (values != NULL)
+        memcpy (all + at, values, frozen->parts[i]->count * sizeof (float));
+      else
+        g_clear_pointer (&all, descry_free);
+      at += frozen->parts[i]->count;
+      descry_free (values);
     }
-  else if (ok)
+
+  return all;
+}
+
+static float *
+fill_cb (gpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  float *all = read_all (data, &error);
+
+  if (all == NULL)
+    g_warning ("%s", error->message);
+  return all;
+}
+
+/* Both directions with the own kernels: each wants its own order. */
+static gboolean
+make_own (DescryFrozen  *frozen,
+          DescryDevice  *device,
+          GError       **error)
+{
+  gsize n = frozen->n, k = frozen->k, r, c;
+  const char *name = frozen->parts[0]->name;
+  float *values = read_all (frozen, error), *turned = values != NULL ? descry_try_alloc (n * k, sizeof (float)) : NULL;
+
+  if (turned != NULL)
     {
       frozen->w = descry_weight_new (device, name, DESCRY_GGML_F32, n, k, values, error);
+      for (r = 0; r < n; r++)
+        for (c = 0; c < k; c++)
+          turned[c * n + r] = values[r * k + c];
       frozen->transposed = frozen->w != NULL ? descry_weight_new (device, name, DESCRY_GGML_F32, k, n, turned, error) : NULL;
-      ok = frozen->transposed != NULL;
     }
+  else if (values != NULL)
+    g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "%s: no memory for %u×%u", name, frozen->n, frozen->k);
+  descry_free (values);
   descry_free (turned);
 
-  if (!ok)
+  return frozen->transposed != NULL;
+}
+
+DescryFrozen *
+descry_frozen_new (DescryDevice       *device,
+                   DescryGguf         *gguf,
+                   const char *const  *names,
+                   const guint        *rows,
+                   guint               n_parts,
+                   guint               k,
+                   GError            **error)
+{
+  DescryFrozen *frozen = g_new0 (DescryFrozen, 1);
+  guint i;
+
+  g_return_val_if_fail (n_parts > 0 && n_parts <= DESCRY_MAX_PARTS, NULL);
+
+  frozen->gguf = gguf;
+  frozen->k = k;
+  for (i = 0; i < n_parts; i++)
     {
-      if (error != NULL && *error == NULL)
-        g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "%s: no memory for %u×%u", name, n, k);
-      g_clear_pointer (&frozen, descry_frozen_free);
+      const guint64 dims[] = { k, rows[i] };
+
+      frozen->parts[i] = descry_gguf_want (gguf, names[i], 2, dims, error);
+      if (frozen->parts[i] == NULL)
+        {
+          descry_frozen_free (frozen);
+          return NULL;
+        }
+      frozen->n += rows[i];
     }
+  frozen->n_parts = n_parts;
+
+  if (descry_onednn_available (device, NULL) && descry_ops_provider (device) != DESCRY_GEMM_OWN)
+    {
+      frozen->forward = descry_onednn_matmul_new_later (frozen->n, k, FALSE, fill_cb, frozen);
+      frozen->backward = descry_onednn_matmul_new_later (k, frozen->n, TRUE, fill_cb, frozen);
+    }
+  else if (!make_own (frozen, device, error))
+    g_clear_pointer (&frozen, descry_frozen_free);
+
   return frozen;
 }
 

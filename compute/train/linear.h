@@ -1,6 +1,6 @@
 /* linear.h - a frozen linear layer under low-rank adapters
  *
- * y = x W^T + scale * (x A^T) B^T. W stays as the file has it (dequantised once), A and B are trained.
+ * y = x W^T + scale * (x A^T) B^T. W stays as the file has it, A and B are trained.
  * Several layers of one input may be joined (Q, K and V): their outputs stand side by side, A is shared in one
  * buffer, each has its own B.
  *
@@ -9,6 +9,7 @@
 
 #pragma once
 
+#include "compute/files/gguf.h"
 #include "compute/ops/backward.h"
 
 G_BEGIN_DECLS
@@ -31,13 +32,15 @@ void         descry_parameters_take  (DescryParameters *parameters, guint rows, 
 /* A weight that is not trained: products with it and with its transpose. */
 typedef struct _DescryFrozen DescryFrozen;
 
-/* @values f32 [n, k], copied. */
-DescryFrozen *descry_frozen_new      (DescryDevice *device, const char *name, guint n, guint k, const float *values, GError **error);
+#define DESCRY_MAX_PARTS 3
+
+/* @n_parts tensors of @gguf under each other, @rows[i] x @k each. With oneDNN only what its products read is kept in
+ * memory; the file is read again for it, and outlives the weight. */
+DescryFrozen *descry_frozen_new      (DescryDevice *device, DescryGguf *gguf, const char *const *names, const guint *rows, guint n_parts, guint k,
+                                      GError **error);
 void          descry_frozen_free     (DescryFrozen *frozen);
 void          descry_frozen_forward  (DescryRun *run, DescryTensor y, DescryTensor x, DescryFrozen *frozen);
 void          descry_frozen_backward (DescryRun *run, DescryTensor dx, DescryTensor dy, DescryFrozen *frozen);
-
-#define DESCRY_MAX_PARTS 3
 
 typedef struct
 {

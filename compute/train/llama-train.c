@@ -23,17 +23,15 @@ typedef struct
   DescryLoraLinear qkv, output, gate_up, down;
 } Layer;
 
-/* What the way back needs of a layer's way forward. */
+/* What the way back needs of a layer's way forward. Norms and activations are made again: they cost one pass over
+ * memory and would be half of it. */
 typedef struct
 {
   DescryTensor x;      /* [rows, width] into the layer */
-  DescryTensor normed; /* [rows, width] */
   DescryTensor qkv;    /* [rows, q + 2 kv], rotated */
   DescryTensor attended; /* [rows, q] */
   DescryTensor middle; /* [rows, width] after attention */
-  DescryTensor normed2;
   DescryTensor gate_up; /* [rows, 2 ffn] */
-  DescryTensor act;    /* [rows, ffn] */
   DescryTensor h_qkv, h_output, h_gate_up, h_down; /* of the adapters */
 } Saved;
 
@@ -58,21 +56,6 @@ typedef struct
   DescryGguf       *gguf;
   GError           *error;
 } Reader;
-
-static float *
-read_matrix (Reader     *reader,
-             const char *name,
-             guint       n,
-             guint       k)
-{
-  const guint64 dims[] = { k, n };
-  const DescryGgufTensor *tensor;
-
-  if (reader->error != NULL)
-    return NULL;
-  tensor = descry_gguf_want (reader->gguf, name, 2, dims, &reader->error);
-  return tensor != NULL ? descry_gguf_read_f32 (reader->gguf, tensor, &reader->error) : NULL;
-}
 
 static DescryTensor
 upload (DescryDevice *device,
@@ -121,32 +104,21 @@ read_linear (Reader             *reader,
              guint               n_parts,
              guint               k)
 {
-  guint total = 0, i, first = 0;
-  float *all;
+  char *full[DESCRY_MAX_PARTS] = { NULL };
+  guint i;
 
   for (i = 0; i < n_parts; i++)
-    total += rows[i];
-  all = descry_try_alloc ((gsize) total * k, sizeof (float));
-  if (all == NULL && reader->error == NULL)
-    g_set_error (&reader->error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "No memory for %u×%u weights", total, k);
-
-  for (i = 0; i < n_parts && reader->error == NULL; i++)
     {
-      g_autofree char *name = g_strdup_printf ("blk.%u.%s.weight", layer, names[i]);
-      float *values = read_matrix (reader, name, rows[i], k);
-
-      if (values != NULL)
-        memcpy (all + (gsize) first * k, values, (gsize) rows[i] * k * sizeof (float));
-      descry_free (values);
+      full[i] = g_strdup_printf ("blk.%u.%s.weight", layer, names[i]);
       linear->rows[i] = rows[i];
-      first += rows[i];
     }
   linear->n_parts = n_parts;
   linear->rank = reader->model->config.rank;
   linear->scale = reader->model->config.alpha / linear->rank;
   if (reader->error == NULL)
-    linear->frozen = descry_frozen_new (reader->model->device, names[0], total, k, all, &reader->error);
-  descry_free (all);
+    linear->frozen = descry_frozen_new (reader->model->device, reader->gguf, (const char *const *) full, rows, n_parts, k, &reader->error);
+  for (i = 0; i < n_parts; i++)
+    g_free (full[i]);
 }
 
 static guint
@@ -276,7 +248,6 @@ read_head (Reader *reader)
   const DescryGgufTensor *table = descry_gguf_find (reader->gguf, "token_embd.weight");
   const char *output = descry_gguf_find (reader->gguf, "output.weight") != NULL ? "output.weight" : "token_embd.weight";
   gpointer raw;
-  float *values;
 
   if (reader->error != NULL)
     return;
@@ -291,10 +262,8 @@ read_head (Reader *reader)
     model->embedding = descry_weight_new (model->device, table->name, table->type, model->vocabulary, model->width, raw, &reader->error);
   descry_free (raw);
 
-  values = read_matrix (reader, output, model->vocabulary, model->width);
-  if (values != NULL)
-    model->head = descry_frozen_new (model->device, output, model->vocabulary, model->width, values, &reader->error);
-  descry_free (values);
+  if (reader->error == NULL)
+    model->head = descry_frozen_new (model->device, reader->gguf, &output, &model->vocabulary, 1, model->width, &reader->error);
 }
 
 DescryTrainLlama *
@@ -445,18 +414,18 @@ forward_layer (DescryTrainLlama *model,
   DescryRun *run = batch->run;
   DescryAttention shape = attention_shape (model);
   guint rows = model->config.rows, q = model->heads * model->head_dim, kv = model->kv_heads * model->head_dim, r = model->config.rank, i;
+  DescryTensor normed, act;
 
   if (!descry_run_ok (run))
     return;
 
   saved->x = descry_run_tensor2 (run, rows, model->width);
-  saved->normed = descry_run_tensor2 (run, rows, model->width);
+  normed = descry_run_tensor2 (run, rows, model->width);
+  act = descry_run_tensor2 (run, rows, model->ffn);
   saved->qkv = descry_run_tensor2 (run, rows, q + 2 * kv);
   saved->attended = descry_run_tensor2 (run, rows, q);
   saved->middle = descry_run_tensor2 (run, rows, model->width);
-  saved->normed2 = descry_run_tensor2 (run, rows, model->width);
   saved->gate_up = descry_run_tensor2 (run, rows, 2 * model->ffn);
-  saved->act = descry_run_tensor2 (run, rows, model->ffn);
   saved->h_qkv = descry_run_tensor2 (run, rows, 3 * r);
   saved->h_output = descry_run_tensor2 (run, rows, r);
   saved->h_gate_up = descry_run_tensor2 (run, rows, 2 * r);
@@ -465,8 +434,8 @@ forward_layer (DescryTrainLlama *model,
     return;
 
   op_copy (run, saved->x, x);
-  op_rms_norm (run, saved->normed, x, layer->attention_norm, model->eps);
-  descry_lora_linear_forward (run, saved->qkv, saved->h_qkv, saved->normed, &layer->qkv);
+  op_rms_norm (run, normed, x, layer->attention_norm, model->eps);
+  descry_lora_linear_forward (run, saved->qkv, saved->h_qkv, normed, &layer->qkv);
   rotate (model, batch, saved->qkv, FALSE);
   op_fill (run, saved->attended, 0.0f); /* rows of no example stay finite */
   for (i = 0; i < batch->n; i++)
@@ -477,11 +446,13 @@ forward_layer (DescryTrainLlama *model,
     }
   descry_lora_linear_forward (run, saved->middle, saved->h_output, saved->attended, &layer->output);
   op_add (run, saved->middle, saved->middle, x, DESCRY_ACT_NONE);
-  op_rms_norm (run, saved->normed2, saved->middle, layer->ffn_norm, model->eps);
-  descry_lora_linear_forward (run, saved->gate_up, saved->h_gate_up, saved->normed2, &layer->gate_up);
-  op_swiglu (run, saved->act, descry_tensor_columns (saved->gate_up, 0, model->ffn), descry_tensor_columns (saved->gate_up, model->ffn, model->ffn));
-  descry_lora_linear_forward (run, x, saved->h_down, saved->act, &layer->down);
+  op_rms_norm (run, normed, saved->middle, layer->ffn_norm, model->eps);
+  descry_lora_linear_forward (run, saved->gate_up, saved->h_gate_up, normed, &layer->gate_up);
+  op_swiglu (run, act, descry_tensor_columns (saved->gate_up, 0, model->ffn), descry_tensor_columns (saved->gate_up, model->ffn, model->ffn));
+  descry_lora_linear_forward (run, x, saved->h_down, act, &layer->down);
   op_add (run, x, x, saved->middle, DESCRY_ACT_NONE);
+  descry_run_release (run, &normed);
+  descry_run_release (run, &act);
   descry_run_flush (run);
 }
 
@@ -489,8 +460,7 @@ static void
 release_saved (DescryRun *run,
                Saved     *saved)
 {
-  DescryTensor *tensors[] = { &saved->x, &saved->normed, &saved->qkv, &saved->attended, &saved->middle, &saved->normed2, &saved->gate_up, &saved->act,
-                              &saved->h_qkv, &saved->h_output, &saved->h_gate_up, &saved->h_down };
+  DescryTensor *tensors[] = { &saved->x, &saved->qkv, &saved->attended, &saved->middle, &saved->gate_up, &saved->h_qkv, &saved->h_output, &saved->h_gate_up, &saved->h_down };
   guint i;
 
   for (i = 0; i < G_N_ELEMENTS (tensors); i++)
@@ -509,11 +479,13 @@ backward_layer (DescryTrainLlama *model,
   DescryRun *run = batch->run;
   DescryAttention shape = attention_shape (model);
   guint rows = model->config.rows, q = model->heads * model->head_dim, kv = model->kv_heads * model->head_dim, i;
-  DescryTensor dact, dgate_up, dnormed, dattended, dqkv, none = { 0 }, gate, up, dgate, dup;
+  DescryTensor normed, act, dact, dgate_up, dnormed, dattended, dqkv, none = { 0 }, gate, up, dgate, dup;
 
   if (!descry_run_ok (run))
     return;
 
+  normed = descry_run_tensor2 (run, rows, model->width);
+  act = descry_run_tensor2 (run, rows, model->ffn);
   dact = descry_run_tensor2 (run, rows, model->ffn);
   dgate_up = descry_run_tensor2 (run, rows, 2 * model->ffn);
   dnormed = descry_run_tensor2 (run, rows, model->width);
@@ -526,9 +498,11 @@ backward_layer (DescryTrainLlama *model,
   up = descry_tensor_columns (saved->gate_up, model->ffn, model->ffn);
   dgate = descry_tensor_columns (dgate_up, 0, model->ffn);
   dup = descry_tensor_columns (dgate_up, model->ffn, model->ffn);
-  descry_lora_linear_backward (run, dact, dx, saved->act, saved->h_down, &layer->down);
+  op_swiglu (run, act, gate, up);
+  descry_lora_linear_backward (run, dact, dx, act, saved->h_down, &layer->down);
   op_swiglu_backward (run, dgate, dup, dact, gate, up);
-  descry_lora_linear_backward (run, dnormed, dgate_up, saved->normed2, saved->h_gate_up, &layer->gate_up);
+  op_rms_norm (run, normed, saved->middle, layer->ffn_norm, model->eps);
+  descry_lora_linear_backward (run, dnormed, dgate_up, normed, saved->h_gate_up, &layer->gate_up);
   op_rms_norm_backward (run, dx, dnormed, saved->middle, layer->ffn_norm, none, model->eps, TRUE);
 
   descry_lora_linear_backward (run, dattended, dx, saved->attended, saved->h_output, &layer->output);
@@ -542,10 +516,13 @@ backward_layer (DescryTrainLlama *model,
                              descry_tensor_columns (part, 0, q), descry_tensor_columns (part, q, kv), descry_tensor_columns (part, q + kv, kv), &shape);
     }
   rotate (model, batch, dqkv, TRUE);
-  descry_lora_linear_backward (run, deepest ? none : dnormed, dqkv, saved->normed, saved->h_qkv, &layer->qkv);
+  op_rms_norm (run, normed, saved->x, layer->attention_norm, model->eps);
+  descry_lora_linear_backward (run, deepest ? none : dnormed, dqkv, normed, saved->h_qkv, &layer->qkv);
   if (!deepest)
     op_rms_norm_backward (run, dx, dnormed, saved->x, layer->attention_norm, none, model->eps, TRUE);
 
+  descry_run_release (run, &normed);
+  descry_run_release (run, &act);
   descry_run_release (run, &dact);
   descry_run_release (run, &dgate_up);
   descry_run_release (run, &dnormed);

@@ -35,6 +35,7 @@ typedef struct
   guint         first_target; /* ids[first_target ..] are predicted; at least 1 */
 } DescryTrainExample;
 
+/* @gguf outlives the model. */
 DescryTrainLlama *descry_train_llama_new  (DescryDevice *device, DescryGguf *gguf, const DescryLoraConfig *config, GError **error);
 void              descry_train_llama_free (DescryTrainLlama *model);
 

@@ -25,6 +25,7 @@ typedef struct
 {
   DescryDevice       *device;
   DescryTrainLlama   *model;
+  DescryGguf       *gguf;
   float              *start, *losses, *norms, *final_a, *final_b;
   gint32             *ids;
   GArray             *examples; /* of DescryTrainExample */
@@ -55,7 +56,6 @@ open_fixture (Fixture     *fixture,
   g_autofree char *folder = g_build_filename (g_getenv ("G_TEST_SRCDIR"), "golden", "train", NULL);
   g_autofree char *model = g_build_filename (folder, "tiny-llama.gguf", NULL), *reference = g_build_filename (folder, "lora.safetensors", NULL);
   g_autoptr (DescrySafetensors) file = NULL;
-  g_autoptr (DescryGguf) gguf = NULL;
   g_autoptr (GError) error = NULL;
   g_autofree gint32 *nothing = NULL;
   gint32 *lengths, *firsts;
@@ -90,9 +90,9 @@ open_fixture (Fixture     *fixture,
   descry_free (firsts);
   descry_free (lengths);
 
-  gguf = descry_gguf_open (model, &error);
+  fixture->gguf = descry_gguf_open (model, &error);
   g_assert_no_error (error);
-  fixture->model = descry_train_llama_new (fixture->device, gguf, &config, &error);
+  fixture->model = descry_train_llama_new (fixture->device, fixture->gguf, &config, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (descry_train_llama_parameters (fixture->model)->n, ==, n);
   g_assert_cmpuint (descry_train_llama_parameters (fixture->model)->used, ==, n);
@@ -107,6 +107,7 @@ close_fixture (Fixture *fixture)
   guint64 live;
 
   descry_train_llama_free (fixture->model);
+  descry_gguf_free (fixture->gguf);
   descry_device_trim (fixture->device);
   live = descry_device_stats (fixture->device)->live_bytes;
   g_assert_cmpuint (live, ==, 0);
