@@ -35,7 +35,7 @@ typedef struct
   char    *stage, *data, *model, *output, *adapter, *device, *log, *plot;
   int      steps, rank, rows, seed, every, evaluate;
   double   rate, alpha;
-  gboolean resume, exact, show_wrong;
+  gboolean resume, exact, recompute, show_wrong;
 } Options;
 
 typedef struct
@@ -186,7 +186,8 @@ train (Session  *session,
 {
   Options *options = session->options;
   DescryLoraConfig config = { .rank = (guint) options->rank, .alpha = (float) options->alpha, .rows = (guint) options->rows,
-                              .answers = (guint) options->rows / 4, .seed = (guint64) options->seed };
+                              .answers = (guint) options->rows / 4, .seed = (guint64) options->seed,
+                              .recompute = options->recompute };
   DescrySchedule schedule = { .rate = (float) options->rate, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .decay = 0.0f, .clip = 1.0f,
                               .warm_up = 10, .steps = (guint) options->steps };
   g_autoptr (DescryTrainLlama) model = descry_train_llama_new (session->device, session->gguf, &config, error);
@@ -418,6 +419,7 @@ descry_command_train (int    argc,
     { "log", 0, 0, G_OPTION_ARG_FILENAME, &options.log, N_("Losses as lines of JSON"), "FILE" },
     { "plot", 0, 0, G_OPTION_ARG_FILENAME, &options.plot, N_("Curves of the log as a PNG picture"), "FILE" },
     { "exact", 0, 0, G_OPTION_ARG_NONE, &options.exact, N_("Multiply in f32 everywhere"), NULL },
+    { "recompute", 0, 0, G_OPTION_ARG_NONE, &options.recompute, N_("Keep less, compute layers twice: less memory, a third more time"), NULL },
     { "device", 0, 0, G_OPTION_ARG_STRING, &options.device, N_("OpenCL device: index or part of its name"), "DEVICE" },
     { "evaluate", 0, 0, G_OPTION_ARG_INT, &options.evaluate, N_("Train nothing; answer N test questions and print the shares"), "N" },
     { "adapter", 0, 0, G_OPTION_ARG_FILENAME, &options.adapter, N_("Adapters to evaluate with"), "FILE" },

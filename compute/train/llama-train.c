@@ -456,15 +456,44 @@ forward_layer (DescryTrainLlama *model,
   descry_run_flush (run);
 }
 
+/* All but the input. */
 static void
-release_saved (DescryRun *run,
+release_inner (DescryRun *run,
                Saved     *saved)
 {
-  DescryTensor *tensors[] = { &saved->x, &saved->qkv, &saved->attended, &saved->middle, &saved->gate_up, &saved->h_qkv, &saved->h_output, &saved->h_gate_up, &saved->h_down };
+  DescryTensor *tensors[] = { &saved->qkv, &saved->attended, &saved->middle, &saved->gate_up, &saved->h_qkv, &saved->h_output, &saved->h_gate_up, &saved->h_down };
   guint i;
 
   for (i = 0; i < G_N_ELEMENTS (tensors); i++)
     descry_run_release (run, tensors[i]);
+}
+
+static void
+release_saved (DescryRun *run,
+               Saved     *saved)
+{
+  release_inner (run, saved);
+  descry_run_release (run, &saved->x);
+}
+
+/* The layer once more from its input: what was let go on the way forward. */
+static void
+recompute_layer (DescryTrainLlama *model,
+                 const Batch      *batch,
+                 Layer            *layer,
+                 Saved            *saved)
+{
+  DescryTensor from = saved->x, x;
+
+  if (!descry_run_ok (batch->run))
+    return;
+
+  x = descry_run_tensor2 (batch->run, model->config.rows, model->width);
+  if (descry_run_ok (batch->run))
+    op_copy (batch->run, x, from);
+  forward_layer (model, batch, layer, saved, x);
+  descry_run_release (batch->run, &x);
+  descry_run_release (batch->run, &from);
 }
 
 /* dx [rows, width]: of the layer's output, becomes that of its input. @deepest: nothing below is trained. */
@@ -661,12 +690,16 @@ descry_train_llama_loss (DescryTrainLlama         *model,
           forward_layer (model, &batch, &model->layers[i], &saved[i], x);
           if (!gradients)
             release_saved (run, &saved[i]);
+          else if (model->config.recompute)
+            release_inner (run, &saved[i]);
         }
       if (gradients)
         dx = descry_run_tensor2 (run, model->config.rows, model->width);
       finish_batch (model, &batch, examples, x, dx, loss);
       for (i = model->n_layers; gradients && i-- > 0;)
         {
+          if (model->config.recompute)
+            recompute_layer (model, &batch, &model->layers[i], &saved[i]);
           backward_layer (model, &batch, &model->layers[i], &saved[i], dx, i == 0);
           release_saved (run, &saved[i]);
         }

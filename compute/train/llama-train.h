@@ -25,6 +25,7 @@ typedef struct
   guint   rows;  /* of a batch */
   guint   answers; /* rows of a batch that may have a target */
   guint64 seed;  /* of A; B starts at zero */
+  gboolean recompute; /* keep a layer's input only and run it again on the way back: a third more time */
 } DescryLoraConfig;
 
 /* One example: the whole text and where the learnt part begins. */

@@ -25,13 +25,13 @@ typedef struct
 {
   DescryDevice       *device;
   DescryTrainLlama   *model;
-  DescryGguf       *gguf;
+  DescryGguf         *gguf;
   float              *start, *losses, *norms, *final_a, *final_b;
   gint32             *ids;
   GArray             *examples; /* of DescryTrainExample */
 } Fixture;
 
-static const DescryLoraConfig config = { .rank = 4, .alpha = 8.0f, .rows = 48, .answers = 16 };
+static DescryLoraConfig config = { .rank = 4, .alpha = 8.0f, .rows = 48, .answers = 16 };
 static const DescrySchedule schedule = { .rate = 1e-2f, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .decay = 0.01f, .clip = 1.0f, .warm_up = 5, .steps = STEPS };
 
 static void
@@ -50,8 +50,9 @@ set_start (Fixture *fixture)
 }
 
 static gboolean
-open_fixture (Fixture     *fixture,
-              DescryFamily family)
+open_fixture (Fixture           *fixture,
+              DescryFamily       family,
+              DescryGemmProvider provider)
 {
   g_autofree char *folder = g_build_filename (g_getenv ("G_TEST_SRCDIR"), "golden", "train", NULL);
   g_autofree char *model = g_build_filename (folder, "tiny-llama.gguf", NULL), *reference = g_build_filename (folder, "lora.safetensors", NULL);
@@ -65,6 +66,7 @@ open_fixture (Fixture     *fixture,
   if (fixture->device == NULL)
     return FALSE;
   descry_ops_set_fast (fixture->device, FALSE);
+  descry_gemm_force (fixture->device, provider); /* the model asks when it is made */
 
   file = descry_safetensors_open (reference, &error);
   g_assert_no_error (error);
@@ -162,9 +164,8 @@ follow_curve (DescryFamily       family,
   Fixture fixture;
   guint step;
 
-  if (!open_fixture (&fixture, family))
+  if (!open_fixture (&fixture, family, provider))
     return;
-  descry_gemm_force (fixture.device, provider);
 
   for (step = 1; step <= STEPS; step++)
     {
@@ -209,6 +210,14 @@ test_curve_gpu (void)
   follow_curve (DESCRY_FAMILY_GPU, DESCRY_GEMM_OWN);
 }
 
+static void
+test_curve_recomputed (void)
+{
+  config.recompute = TRUE;
+  follow_curve (DESCRY_FAMILY_AUTO, DESCRY_GEMM_AUTO);
+  config.recompute = FALSE;
+}
+
 /* Stopped at any step and resumed from the file: the same bits as without the stop. */
 static void
 test_resume (void)
@@ -220,7 +229,7 @@ test_resume (void)
   double norm;
   guint step, stop;
 
-  if (!open_fixture (&fixture, DESCRY_FAMILY_AUTO))
+  if (!open_fixture (&fixture, DESCRY_FAMILY_AUTO, DESCRY_GEMM_AUTO))
     return;
   for (step = 1; step <= 6; step++)
     train_step (&fixture, step, &norm);
@@ -267,7 +276,7 @@ test_refusals (void)
   double loss;
   guint i;
 
-  if (!open_fixture (&fixture, DESCRY_FAMILY_AUTO))
+  if (!open_fixture (&fixture, DESCRY_FAMILY_AUTO, DESCRY_GEMM_AUTO))
     return;
   for (i = 0; i < G_N_ELEMENTS (wrong); i++)
     {
@@ -305,7 +314,7 @@ test_merged (void)
   Fixture fixture;
   guint step, i, j;
 
-  if (!open_fixture (&fixture, DESCRY_FAMILY_AUTO))
+  if (!open_fixture (&fixture, DESCRY_FAMILY_AUTO, DESCRY_GEMM_AUTO))
     return;
   for (step = 1; step <= 10; step++)
     train_step (&fixture, step, &norm);
@@ -356,6 +365,7 @@ main (int    argc,
   g_test_add_func ("/golden/lora/curve", test_curve);
   g_test_add_func ("/golden/lora/curve-own", test_curve_own);
   g_test_add_func ("/golden/lora/curve-gpu", test_curve_gpu);
+  g_test_add_func ("/golden/lora/curve-recomputed", test_curve_recomputed);
   g_test_add_func ("/golden/lora/resume", test_resume);
   g_test_add_func ("/golden/lora/refusals", test_refusals);
   g_test_add_func ("/golden/lora/merged", test_merged);
