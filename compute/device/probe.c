@@ -362,6 +362,51 @@ descry_device_set_program (const char *path)
   child_program = g_strdup (path);
 }
 
+const char *
+descry_device_get_program (void)
+{
+  return child_program;
+}
+
+/* A selector that names platform, name and driver; numbers and parts of names have no tabulator. */
+static gboolean
+is_key (const char *selector)
+{
+  return selector != NULL && strchr (selector, '\t') != NULL;
+}
+
+static gboolean
+has_key (const DescryDeviceInfo *info,
+         const char             *key)
+{
+  g_autofree char *own = descry_device_make_key (info->platform, info->name, info->driver);
+
+  return strcmp (own, key) == 0;
+}
+
+/* Without child processes: the device with this key, else the library's choice. */
+static DescryDevice *
+open_by_key (const char    *key,
+             DescryFamily   family,
+             GError       **error)
+{
+  g_autoptr (GPtrArray) devices = descry_device_scan ();
+  char index[16];
+  guint i;
+
+  for (i = 0; i < devices->len; i++)
+    {
+      const DescryDeviceInfo *info = g_ptr_array_index (devices, i);
+
+      if (info->refusal != NULL || !has_key (info, key))
+        continue;
+      g_snprintf (index, sizeof index, "%u", info->index);
+      return descry_device_open (index, family, error);
+    }
+
+  return descry_device_open (NULL, family, error);
+}
+
 DescryDevice *
 descry_device_open_tried (const char    *selector,
                           DescryFamily   family,
@@ -369,11 +414,13 @@ descry_device_open_tried (const char    *selector,
                           GError       **error)
 {
   g_autoptr (GPtrArray) probes = NULL;
-  const DescryDeviceProbe *first;
+  const DescryDeviceProbe *first, *wanted = NULL;
   char index[16];
   guint i;
 
-  if (selector != NULL || child_program == NULL)
+  if (child_program == NULL && is_key (selector))
+    return open_by_key (selector, family, error);
+  if (child_program == NULL || (selector != NULL && !is_key (selector)))
     return descry_device_open (selector, family, error);
 
   probes = descry_device_probe (child_program, cancellable, error);
@@ -383,9 +430,17 @@ descry_device_open_tried (const char    *selector,
     {
       const DescryDeviceProbe *probe = g_ptr_array_index (probes, i);
 
-      if (probe->verdict != DESCRY_VERDICT_IN_USE)
-        continue;
-      g_snprintf (index, sizeof index, "%u", probe->info->index);
+      if (selector != NULL && probe->verdict != DESCRY_VERDICT_NOT_USABLE && has_key (probe->info, selector))
+        {
+          wanted = probe;
+          break;
+        }
+      if (probe->verdict == DESCRY_VERDICT_IN_USE)
+        wanted = probe;
+    }
+  if (wanted != NULL)
+    {
+      g_snprintf (index, sizeof index, "%u", wanted->info->index);
       return descry_device_open (index, family, error);
     }
   if (probes->len == 0)

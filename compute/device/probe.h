@@ -12,19 +12,11 @@
 #include <gio/gio.h>
 
 #include "compute/device/device.h"
+#include "compute/device/report.h"
 
 G_BEGIN_DECLS
 
 #define DESCRY_PROBE_SECONDS 60 /* a child that takes longer hangs */
-
-typedef enum
-{
-  DESCRY_VERDICT_IN_USE,   /* the one that descry_device_open (NULL) should take */
-  DESCRY_VERDICT_AVAILABLE,
-  DESCRY_VERDICT_NOT_USABLE
-} DescryVerdict;
-
-const char *descry_verdict_name (DescryVerdict verdict); /* "in-use", "available", "not-usable" */
 
 typedef struct
 {
@@ -52,9 +44,11 @@ GPtrArray *descry_device_probe (const char    *program,
 
 /* The program that descry_device_open_tried() runs as child; set once at start-up, before threads. */
 void          descry_device_set_program (const char *program);
+const char   *descry_device_get_program (void); /* or NULL */
 
 /* descry_device_open(), but a device chosen by the library (@selector NULL) has passed its test in a child
- * process, now or earlier. Without a program (tests, libraries) the first usable one is opened untried.
+ * process, now or earlier. So must one chosen by its key (descry_device_make_key()); where it is gone, has
+ * another driver now or failed, the library chooses. Without a program (tests, libraries) the first usable one is opened untried.
  * May take seconds the first time: not for the main thread. */
 DescryDevice *descry_device_open_tried (const char    *selector,
                                         DescryFamily   family,
@@ -63,10 +57,6 @@ DescryDevice *descry_device_open_tried (const char    *selector,
 
 /* Forgets every verdict, so that the next probe tries each device again. */
 void       descry_device_probe_forget (void);
-
-/* Platforms that offer no device, by name; not trying them in a child: after descry_device_probe() only.
- * (transfer full) (element-type utf8) */
-GPtrArray *descry_device_empty_platforms (void);
 
 /**
  * descry_device_probe_child:

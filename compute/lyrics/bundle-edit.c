@@ -10,6 +10,7 @@
 #include "compute/lyrics/bundle.h"
 #include "compute/lyrics/bundle-private.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@
 
 #include "compute/files/gguf.h"
 #include "compute/lyrics/json.h"
+#include "compute/models/llama-adapter.h"
 
 static json_t *
 make_file (const DescryBundleFile *file)
@@ -132,6 +134,81 @@ copy_in (const char *from,
 
   *sha256 = g_strdup (g_checksum_get_string (checksum));
   return TRUE;
+}
+
+gboolean
+descry_bundle_fits (DescrySlot   slot,
+                    const char  *path,
+                    GError     **error)
+{
+  /* What the loaders take. */
+  static const char *const known[DESCRY_N_SLOTS][6] = {
+    [DESCRY_SLOT_TAGGER] = { "efficientnet-lite" },
+    [DESCRY_SLOT_DETECTOR] = { "nanodet", "centernet" },
+    [DESCRY_SLOT_SEGMENTER] = { "isnet" },
+    [DESCRY_SLOT_ENCODER] = { "efficientnet-lite" },
+    [DESCRY_SLOT_CONNECTOR] = { "mq-former" },
+    [DESCRY_SLOT_LLM] = { "llama", "qwen2", "qwen3", "smollm3" },
+  };
+  g_autoptr (DescryGguf) gguf = NULL;
+  g_autofree char *expected = NULL;
+  const char *found;
+
+  g_return_val_if_fail ((guint) slot < DESCRY_N_SLOTS && path != NULL, FALSE);
+
+  gguf = descry_gguf_open (path, error);
+  found = gguf != NULL ? descry_gguf_get_string (gguf, "general.architecture", error) : NULL;
+  if (found == NULL)
+    return FALSE;
+  if (descry_adapter_is (gguf))
+    {
+      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "%s: expected a whole network, found an adapter to one", path);
+      return FALSE;
+    }
+  if (g_strv_contains (known[slot], found))
+    return TRUE;
+
+  expected = g_strjoinv (", ", (char **) known[slot]);
+  g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "%s: general.architecture of a %s: expected %s, found %s",
+               path, descry_slot_name (slot), expected, found);
+  return FALSE;
+}
+
+DescryBundle *
+descry_bundle_create (const char *name,
+                      GError    **error)
+{
+  g_autoptr (DescryBundle) bundle = g_new0 (DescryBundle, 1);
+  g_autofree char *folder = descry_bundle_folder (), *file = NULL;
+  guint i;
+
+  if (name == NULL)
+    name = "compact";
+  if (strchr (name, '/') != NULL || !descry_bundle_is_plain_name (name))
+    {
+      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_USAGE, "%s: not a name for a bundle", name);
+      return NULL;
+    }
+
+  bundle->path = g_build_filename (folder, name, NULL);
+  file = g_build_filename (bundle->path, "bundle.json", NULL);
+  if (g_file_test (file, G_FILE_TEST_EXISTS))
+    return descry_bundle_open (bundle->path, error);
+  if (g_mkdir_with_parents (bundle->path, 0755) != 0)
+    {
+      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_IO, "%s: %s", bundle->path, g_strerror (errno));
+      return NULL;
+    }
+
+  bundle->name = g_strdup (name);
+  bundle->title = g_strdup (name);
+  for (i = 0; i < DESCRY_N_SLOTS; i++)
+    bundle->slots[i] = g_ptr_array_new_with_free_func ((GDestroyNotify) descry_bundle_file_free);
+  if (!write_bundle (bundle, error))
+    return NULL;
+
+  /* Read back: the reasons of the empty slots come with it. */
+  return descry_bundle_open (bundle->path, error);
 }
 
 gboolean

@@ -369,13 +369,17 @@ make_memory_path (const struct stat *info)
 }
 
 static char *
-hash_file (int           fd,
-           const char   *path,
-           GCancellable *cancellable,
-           GError      **error)
+hash_file (int                  fd,
+           const char          *path,
+           guint64              size,
+           DescryBundleProgress progress,
+           gpointer             data,
+           GCancellable        *cancellable,
+           GError             **error)
 {
   g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
   g_autofree guint8 *bytes = g_malloc (1 << 18);
+  guint64 done = 0;
   gssize n;
 
   for (;;)
@@ -393,9 +397,29 @@ hash_file (int           fd,
       if (n == 0)
         break;
       g_checksum_update (checksum, bytes, n);
+      done += n;
+      if (progress != NULL)
+        progress (done < size ? (double) done / size : 1.0, data);
     }
 
   return g_strdup (g_checksum_get_string (checksum));
+}
+
+DescryHashState
+descry_bundle_hash_state (const DescryBundleFile *file)
+{
+  g_autofree char *memory = NULL, *found = NULL;
+  struct stat info;
+
+  g_return_val_if_fail (file != NULL, DESCRY_HASH_UNKNOWN);
+
+  if (stat (file->path, &info) != 0)
+    return DESCRY_HASH_UNKNOWN;
+  memory = make_memory_path (&info);
+  if (!g_file_get_contents (memory, &found, NULL, NULL) || !is_sha256 (found))
+    return DESCRY_HASH_UNKNOWN;
+
+  return strcmp (found, file->sha256) == 0 ? DESCRY_HASH_RIGHT : DESCRY_HASH_WRONG;
 }
 
 gboolean
@@ -403,6 +427,17 @@ descry_bundle_verify (DescryBundle     *bundle,
                       DescryBundleFile *file,
                       GCancellable     *cancellable,
                       GError          **error)
+{
+  return descry_bundle_verify_watched (bundle, file, NULL, NULL, cancellable, error);
+}
+
+gboolean
+descry_bundle_verify_watched (DescryBundle        *bundle,
+                              DescryBundleFile    *file,
+                              DescryBundleProgress progress,
+                              gpointer             data,
+                              GCancellable        *cancellable,
+                              GError             **error)
 {
   g_autofree char *memory = NULL, *found = NULL;
   struct stat info, after;
@@ -423,7 +458,7 @@ descry_bundle_verify (DescryBundle     *bundle,
   if (!g_file_get_contents (memory, &found, NULL, NULL) || !is_sha256 (found))
     {
       g_free (found);
-      found = hash_file (fd, file->path, cancellable, error);
+      found = hash_file (fd, file->path, file->size, progress, data, cancellable, error);
       /* Remembered only if nobody wrote meanwhile; not being able to remember costs time, nothing else. */
       if (found != NULL && fstat (fd, &after) == 0 && after.st_size == info.st_size
           && after.st_mtim.tv_sec == info.st_mtim.tv_sec && after.st_mtim.tv_nsec == info.st_mtim.tv_nsec)

@@ -55,6 +55,21 @@ void          descry_bundle_free   (DescryBundle *bundle);
 /* Reads the whole file; remembered by (device, inode, mtime, size) in the cache folder. */
 gboolean      descry_bundle_verify (DescryBundle *bundle, DescryBundleFile *file, GCancellable *cancellable, GError **error);
 
+/* The same with news of how far it is, 0…1, from the calling thread. A remembered hash comes without any. */
+typedef void (*DescryBundleProgress) (double fraction, gpointer data);
+gboolean      descry_bundle_verify_watched (DescryBundle *bundle, DescryBundleFile *file, DescryBundleProgress progress, gpointer data,
+                                            GCancellable *cancellable, GError **error);
+
+/* What an earlier verification of the file as it is now found; reads nothing but that. */
+typedef enum { DESCRY_HASH_UNKNOWN, DESCRY_HASH_RIGHT, DESCRY_HASH_WRONG } DescryHashState;
+DescryHashState descry_bundle_hash_state (const DescryBundleFile *file);
+
+/* Whether @path is a GGUF of an architecture that @slot can run; the error names file, expected, found. */
+gboolean      descry_bundle_fits   (DescrySlot slot, const char *path, GError **error);
+
+/* An empty bundle in the user's folder, if there is none of this name. NULL: "compact". */
+DescryBundle *descry_bundle_create (const char *name, GError **error);
+
 /* Copies @path (a GGUF) into the bundle and makes it the one file of @slot; writes bundle.json anew. */
 gboolean      descry_bundle_add    (DescryBundle *bundle, DescrySlot slot, const char *path, GError **error);
 gboolean      descry_bundle_remove (DescryBundle *bundle, DescrySlot slot, const char *file, GError **error);

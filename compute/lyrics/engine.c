@@ -426,6 +426,16 @@ descry_engine_ask_finish (DescryEngine *self,
   return finish_job (self, result, descry_engine_ask_async, error);
 }
 
+void
+descry_engine_reload (DescryEngine *self,
+                      const char   *device)
+{
+  g_return_if_fail (DESCRY_IS_ENGINE (self));
+
+  if (DESCRY_ENGINE_GET_CLASS (self)->reload != NULL)
+    DESCRY_ENGINE_GET_CLASS (self)->reload (self, device);
+}
+
 static void
 descry_engine_dispose (GObject *object)
 {

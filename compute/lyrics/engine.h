@@ -75,6 +75,9 @@ struct _DescryEngineClass
   /* Takes @job. Must return through @job->task exactly once: a DescryScene (analyze, segment, mask) or a
    * DescryTurn (ask), with its unref as destroy function. Any thread may return it. */
   void (*start) (DescryEngine *self, DescryJob *job);
+
+  /* See descry_engine_reload(); NULL: there is nothing to reload. */
+  void (*reload) (DescryEngine *self, const char *device);
 };
 
 /* For implementations; any thread. */
@@ -104,6 +107,10 @@ void         descry_engine_ask_async      (DescryEngine *self, DescryImage *imag
                                            const guint *chips, guint n_chips, const DescryAskOptions *options,
                                            GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
 DescryTurn  *descry_engine_ask_finish     (DescryEngine *self, GAsyncResult *result, GError **error);
+
+/* Closes device and bundle and opens both anew, after the running job and before the next one: the bundle has
+ * other files now, or another device was chosen. @device: selector, "" for the library's choice, NULL for the selector so far. */
+void         descry_engine_reload         (DescryEngine *self, const char *device);
 
 /* The engine that runs networks, on a thread of its own. Returns at once; opening the device and the bundle is
  * its first job. @device: selector or NULL. */

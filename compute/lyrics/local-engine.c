@@ -31,7 +31,6 @@ struct _DescryLocalEngine
   DescryEngine parent_instance;
 
   char    *bundle_name;
-  char    *device_name;
   GThread *thread;
 
   /* Shared. */
@@ -40,8 +39,11 @@ struct _DescryLocalEngine
   GQueue jobs[N_PRIORITIES]; /* of DescryJob */
   GPtrArray *running; /* GCancellable of each job under way, the innermost last */
   gboolean quit;
+  gboolean reload; /* wanted between two jobs */
+  char    *next_device; /* selector for it; "": none, NULL: as before */
 
   /* Only the thread. */
+  char           *device_name; /* selector or NULL */
   DescryDevice   *device;
   char           *device_error;
   DescryPipeline *pipeline; /* owns the bundle */
@@ -385,7 +387,8 @@ run_job (DescryLocalEngine *self,
     g_task_return_pointer (task, result, destroy);
 }
 
-/* The next job of at least this priority, or NULL. Waits for one of any if @wait. */
+/* The next job of at least this priority, or NULL. Waits for one of any if @wait; a wish to reload is answered
+ * first then, by NULL. */
 static DescryJob *
 take_job (DescryLocalEngine *self,
           Priority           least,
@@ -397,9 +400,11 @@ take_job (DescryLocalEngine *self,
   g_mutex_lock (&self->lock);
   for (;;)
     {
-      for (i = 0; i <= least && job == NULL && !self->quit; i++)
+      if (self->quit || (wait && self->reload))
+        break;
+      for (i = 0; i <= least && job == NULL; i++)
         job = g_queue_pop_head (&self->jobs[i]);
-      if (job != NULL || self->quit || !wait)
+      if (job != NULL || !wait)
         break;
       g_cond_wait (&self->filled, &self->lock);
     }
@@ -419,6 +424,33 @@ run_waiting (DescryLocalEngine *self,
     run_job (self, job);
 }
 
+/* The running job has ended; everything of the old bundle and the old device goes. */
+static gboolean
+reload (DescryLocalEngine *self)
+{
+  gboolean wanted;
+
+  g_mutex_lock (&self->lock);
+  wanted = self->reload && !self->quit;
+  if (wanted)
+    {
+      self->reload = FALSE;
+      if (self->next_device != NULL)
+        {
+          g_free (self->device_name);
+          self->device_name = *self->next_device != '\0' ? g_strdup (self->next_device) : NULL;
+          g_clear_pointer (&self->next_device, g_free);
+        }
+    }
+  g_mutex_unlock (&self->lock);
+  if (!wanted)
+    return FALSE;
+
+  close_device (self);
+  open_all (self, NULL);
+  return TRUE;
+}
+
 static gpointer
 engine_thread (gpointer data)
 {
@@ -427,8 +459,10 @@ engine_thread (gpointer data)
   guint i;
 
   open_all (self, NULL);
-  while ((job = take_job (self, N_PRIORITIES - 1, TRUE)) != NULL)
+  while ((job = take_job (self, N_PRIORITIES - 1, TRUE)) != NULL || reload (self))
     {
+      if (job == NULL)
+        continue;
       run_job (self, job);
       if (self->device != NULL && self->device_error != NULL)
         {
@@ -464,6 +498,23 @@ descry_local_engine_start (DescryEngine *engine,
 }
 
 static void
+descry_local_engine_reload (DescryEngine *engine,
+                            const char   *device)
+{
+  DescryLocalEngine *self = DESCRY_LOCAL_ENGINE (engine);
+
+  g_mutex_lock (&self->lock);
+  self->reload = TRUE;
+  if (device != NULL)
+    {
+      g_free (self->next_device);
+      self->next_device = g_strdup (device);
+    }
+  g_cond_signal (&self->filled);
+  g_mutex_unlock (&self->lock);
+}
+
+static void
 descry_local_engine_dispose (GObject *object)
 {
   DescryLocalEngine *self = DESCRY_LOCAL_ENGINE (object);
@@ -488,6 +539,7 @@ descry_local_engine_finalize (GObject *object)
 
   g_clear_pointer (&self->bundle_name, g_free);
   g_clear_pointer (&self->device_name, g_free);
+  g_clear_pointer (&self->next_device, g_free);
   g_clear_pointer (&self->device_error, g_free);
   g_clear_pointer (&self->bundle_error, g_free);
   g_clear_pointer (&self->running, g_ptr_array_unref);
@@ -505,6 +557,7 @@ descry_local_engine_class_init (DescryLocalEngineClass *klass)
   object_class->dispose = descry_local_engine_dispose;
   object_class->finalize = descry_local_engine_finalize;
   DESCRY_ENGINE_CLASS (klass)->start = descry_local_engine_start;
+  DESCRY_ENGINE_CLASS (klass)->reload = descry_local_engine_reload;
 }
 
 static void

@@ -1,0 +1,1007 @@
+/* models-page.c - the window of the networks: what fills each slot, what is wrong with it, adding and removing
+ *
+ * Every piece of work opens the bundle afresh in a thread and comes back with it as it is then; the window
+ * itself never touches the disk. A removed file only leaves the list at first: it is deleted when the message
+ * with Undo has gone.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#define G_LOG_DOMAIN "descry-models"
+
+#include "config.h"
+
+#include "ui/models-page.h"
+
+#include <string.h>
+
+#include <glib/gi18n.h>
+
+#include "compute/files/gguf.h"
+#include "ui/main-thread.h"
+
+#define PROGRESS_MS 100
+#define TOAST_SECONDS 8
+
+/* What the list shows of a file beyond DescryBundleFile. */
+typedef struct
+{
+  DescryHashState hash;
+  guint64         weights; /* bytes of its tensors; 0: not readable */
+} FileState;
+
+typedef enum { WORK_LOAD, WORK_CREATE, WORK_VERIFY, WORK_ADD, WORK_REMOVE } WorkKind;
+
+/* A piece of work; the thread's alone while it runs but for @permille. */
+typedef struct
+{
+  WorkKind      kind;
+  char         *bundle; /* name or folder, or NULL */
+  DescrySlot    slot;
+  char         *file; /* of the bundle, or a path to add; NULL: every file */
+  GPtrArray    *removals; /* of Removal: done first */
+  GWeakRef      page;
+  DescryEngine *engine; /* or NULL */
+  int           permille; /* atomic */
+  guint64       total, done; /* bytes, of a verification */
+  guint64       size; /* of the file under way */
+
+  DescryBundle *opened; /* afterwards; NULL with @missing */
+  GHashTable   *states; /* file name → FileState */
+  GError       *missing;
+  guint         wrong; /* files whose checksum differs */
+  gboolean      changed; /* bundle.json is another one */
+} Work;
+
+typedef struct
+{
+  DescrySlot slot;
+  char      *file;
+} Removal;
+
+struct _DescryModelsPage
+{
+  AdwWindow           parent_instance;
+
+  /* Template */
+  AdwToastOverlay    *toasts;
+  AdwWindowTitle     *title;
+  GtkButton          *verify_all;
+  GtkRevealer        *work;
+  GtkLabel           *work_label;
+  GtkProgressBar     *progress;
+  GtkButton          *cancel;
+  GtkStack           *stack;
+  AdwStatusPage      *missing;
+  GtkButton          *create;
+  AdwPreferencesPage *page;
+
+  DescryEngine       *engine; /* or NULL */
+  char               *bundle_name;
+  DescryBundle       *bundle;
+  GHashTable         *states;
+  GPtrArray          *groups; /* of the slots, in the page */
+  char               *error;
+
+  /* The work under way */
+  GTask              *task; /* or NULL */
+  GCancellable       *cancellable;
+  guint               progress_source;
+
+  /* What can be undone while the toast is there */
+  GPtrArray          *removals; /* of Removal */
+  AdwToast           *removed_toast;
+  gboolean            commit_waits; /* the toast has gone while work was under way */
+
+  GtkFileChooserNative *chooser;
+  DescrySlot          chooser_slot;
+};
+
+G_DEFINE_FINAL_TYPE (DescryModelsPage, descry_models_page, ADW_TYPE_WINDOW)
+
+static void show_bundle     (DescryModelsPage *self);
+static void commit_removals (DescryModelsPage *self);
+static void drop_toast      (DescryModelsPage *self);
+
+static const char *
+slot_title (DescrySlot slot)
+{
+  static const char *const titles[DESCRY_N_SLOTS] = {
+    N_("Tagger"), N_("Detector"), N_("Segmenter"), N_("Encoder"), N_("Connector"), N_("Language Model"),
+  };
+
+  return _(titles[slot]);
+}
+
+static const char *
+slot_purpose (DescrySlot slot)
+{
+  static const char *const purposes[DESCRY_N_SLOTS] = {
+    N_("Says what the picture is about"),
+    N_("Finds things and puts boxes round them"),
+    N_("Draws the outline of a thing"),
+    N_("Turns pictures into numbers for the connector"),
+    N_("Shows the picture to the language model"),
+    N_("Answers questions"),
+  };
+
+  return _(purposes[slot]);
+}
+
+static void
+free_removal (gpointer data)
+{
+  Removal *removal = data;
+
+  g_free (removal->file);
+  g_free (removal);
+}
+
+static void
+free_work (gpointer data)
+{
+  Work *work = data;
+
+  g_clear_pointer (&work->removals, g_ptr_array_unref);
+  g_weak_ref_clear (&work->page);
+  g_clear_object (&work->engine);
+  g_free (work->bundle);
+  g_free (work->file);
+  g_clear_pointer (&work->opened, descry_bundle_free);
+  g_clear_pointer (&work->states, g_hash_table_unref);
+  g_clear_error (&work->missing);
+  g_free (work);
+}
+
+/* --------- In the thread ------------------ */
+
+static guint64
+sum_weights (const char *path)
+{
+  g_autoptr (DescryGguf) gguf = descry_gguf_open (path, NULL);
+  guint64 bytes = 0;
+  guint i;
+
+  for (i = 0; gguf != NULL && i < descry_gguf_n_tensors (gguf); i++)
+    bytes += descry_gguf_tensor (gguf, i)->bytes;
+
+  return bytes;
+}
+
+static void
+look_at_files (Work *work)
+{
+  guint i, j;
+
+  work->states = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  for (i = 0; i < DESCRY_N_SLOTS; i++)
+    for (j = 0; j < work->opened->slots[i]->len; j++)
+      {
+        const DescryBundleFile *file = g_ptr_array_index (work->opened->slots[i], j);
+        FileState *state;
+
+        if (g_hash_table_contains (work->states, file->file))
+          continue; /* the encoder may be the tagger's file */
+        state = g_new0 (FileState, 1);
+        state->hash = descry_bundle_hash_state (file);
+        state->weights = file->present ? sum_weights (file->path) : 0;
+        g_hash_table_insert (work->states, g_strdup (file->file), state);
+      }
+}
+
+static void
+progress_cb (double   fraction,
+             gpointer data)
+{
+  Work *work = data;
+
+  g_atomic_int_set (&work->permille, (int) (1000.0 * (work->done + fraction * work->size) / MAX (work->total, 1)));
+}
+
+/* Each file once, even if two slots share it. */
+static GPtrArray *
+list_files (Work         *work,
+            DescryBundle *bundle)
+{
+  GPtrArray *files = g_ptr_array_new ();
+  g_autoptr (GHashTable) seen = g_hash_table_new (g_str_hash, g_str_equal);
+  guint i, j;
+
+  for (i = 0; i < DESCRY_N_SLOTS; i++)
+    for (j = 0; j < bundle->slots[i]->len; j++)
+      {
+        DescryBundleFile *file = g_ptr_array_index (bundle->slots[i], j);
+
+        if ((work->file == NULL || strcmp (work->file, file->file) == 0) && g_hash_table_add (seen, file->file))
+          {
+            work->total += file->size;
+            g_ptr_array_add (files, file);
+          }
+      }
+
+  return files;
+}
+
+/* Goes on after a wrong file: the others' state is wanted too. Only being stopped is an error of the work. */
+static gboolean
+verify_files (Work         *work,
+              GCancellable *cancellable,
+              char        **first,
+              GError      **error)
+{
+  g_autoptr (GPtrArray) files = list_files (work, work->opened);
+  guint i;
+
+  for (i = 0; i < files->len; i++)
+    {
+      DescryBundleFile *file = g_ptr_array_index (files, i);
+      g_autoptr (GError) problem = NULL;
+
+      work->size = file->size;
+      if (!descry_bundle_verify_watched (work->opened, file, progress_cb, work, cancellable, &problem))
+        {
+          if (g_error_matches (problem, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+            {
+              g_propagate_error (error, g_steal_pointer (&problem));
+              return FALSE;
+            }
+          work->wrong++;
+          if (*first == NULL)
+            *first = g_strdup (problem->message);
+        }
+      work->done += file->size;
+    }
+
+  return TRUE;
+}
+
+static void
+work_thread (GTask        *task,
+             gpointer      source,
+             gpointer      data,
+             GCancellable *cancellable)
+{
+  Work *work = data;
+  g_autofree char *first = NULL;
+  GError *error = NULL;
+  guint i;
+
+  if (work->kind == WORK_CREATE)
+    work->opened = descry_bundle_create (work->bundle, &work->missing);
+  else
+    work->opened = descry_bundle_open (work->bundle, &work->missing);
+  if (work->opened == NULL)
+    {
+      g_task_return_error (task, g_error_copy (work->missing));
+      return;
+    }
+
+  work->changed = work->kind == WORK_CREATE;
+  for (i = 0; i < work->removals->len && error == NULL; i++)
+    {
+      const Removal *removal = g_ptr_array_index (work->removals, i);
+
+      if (descry_bundle_remove (work->opened, removal->slot, removal->file, &error))
+        work->changed = TRUE;
+    }
+  if (error == NULL && work->kind == WORK_VERIFY && verify_files (work, cancellable, &first, &error) && first != NULL)
+    error = g_error_new_literal (DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, first);
+  if (error == NULL && work->kind == WORK_ADD && descry_bundle_fits (work->slot, work->file, &error)
+      && descry_bundle_add (work->opened, work->slot, work->file, &error))
+    work->changed = TRUE;
+
+  look_at_files (work);
+  if (error != NULL)
+    g_task_return_error (task, error);
+  else
+    g_task_return_boolean (task, TRUE);
+}
+
+/* --------- Work seen from the window ------------------ */
+
+static void
+set_error (DescryModelsPage *self,
+           const char       *text)
+{
+  g_free (self->error);
+  self->error = g_strdup (text);
+}
+
+static void
+show_error (DescryModelsPage *self,
+            const char       *heading,
+            const char       *text)
+{
+  GtkWidget *dialog = adw_message_dialog_new (GTK_WINDOW (self), heading, text);
+
+  set_error (self, text);
+  adw_message_dialog_add_response (ADW_MESSAGE_DIALOG (dialog), "close", _("_Close"));
+  gtk_window_present (GTK_WINDOW (dialog));
+}
+
+static gboolean
+show_progress_cb (gpointer data)
+{
+  DescryModelsPage *self = data;
+  Work *work = g_task_get_task_data (self->task);
+
+  if (work->kind == WORK_VERIFY)
+    gtk_progress_bar_set_fraction (self->progress, g_atomic_int_get (&work->permille) / 1000.0);
+  else
+    gtk_progress_bar_pulse (self->progress);
+
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+set_working (DescryModelsPage *self,
+             const char       *text) /* NULL: no longer */
+{
+  gtk_revealer_set_reveal_child (self->work, text != NULL);
+  gtk_widget_set_visible (GTK_WIDGET (self->work), text != NULL);
+  gtk_widget_set_sensitive (GTK_WIDGET (self->page), text == NULL);
+  gtk_widget_set_sensitive (GTK_WIDGET (self->verify_all), text == NULL && self->bundle != NULL);
+  g_clear_handle_id (&self->progress_source, g_source_remove);
+  if (text == NULL)
+    return;
+
+  gtk_label_set_label (self->work_label, text);
+  gtk_progress_bar_set_fraction (self->progress, 0.0);
+  self->progress_source = g_timeout_add (PROGRESS_MS, show_progress_cb, self);
+}
+
+static void
+finish_work (DescryModelsPage *self,
+             Work             *work,
+             GError           *error)
+{
+  g_clear_pointer (&self->bundle, descry_bundle_free);
+  g_clear_pointer (&self->states, g_hash_table_unref);
+  self->bundle = g_steal_pointer (&work->opened);
+  self->states = g_steal_pointer (&work->states);
+  set_error (self, error != NULL ? error->message : NULL);
+  set_working (self, NULL);
+  show_bundle (self);
+
+  if (self->bundle == NULL)
+    {
+      g_autofree char *escaped = g_markup_escape_text (error->message, -1);
+
+      adw_status_page_set_description (self->missing, escaped);
+      gtk_stack_set_visible_child_name (self->stack, "missing");
+      return;
+    }
+
+  if (error != NULL && !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    {
+      if (work->kind == WORK_ADD)
+        show_error (self, _("Could Not Add the File"), error->message);
+      else if (work->kind == WORK_REMOVE)
+        show_error (self, _("Could Not Remove the File"), error->message);
+      else
+        show_error (self, ngettext ("A File Is Wrong", "Some Files Are Wrong", work->wrong), error->message);
+    }
+  else if (error == NULL && work->kind == WORK_VERIFY)
+    adw_toast_overlay_add_toast (self->toasts, adw_toast_new (work->file != NULL ? _("The file is right") : _("All files are right")));
+
+  if (self->commit_waits)
+    commit_removals (self);
+}
+
+static void
+work_cb (GObject      *source,
+         GAsyncResult *result,
+         gpointer      data)
+{
+  GTask *task = G_TASK (result);
+  Work *work = g_task_get_task_data (task);
+  g_autoptr (DescryModelsPage) self = g_weak_ref_get (&work->page);
+  g_autoptr (GError) error = NULL;
+
+  g_task_propagate_boolean (task, &error);
+  if (work->changed && work->engine != NULL)
+    descry_engine_reload (work->engine, NULL);
+  if (g_application_get_default () != NULL)
+    g_application_release (g_application_get_default ());
+  /* Closed meanwhile. */
+  if (self == NULL || self->task != task)
+    return;
+
+  g_clear_object (&self->task);
+  g_clear_object (&self->cancellable);
+  finish_work (self, work, error);
+}
+
+static GTask *
+start_task (DescryModelsPage *self,
+            WorkKind          kind,
+            DescrySlot        slot,
+            const char       *file,
+            GPtrArray        *removals, /* taken */
+            GCancellable     *cancellable)
+{
+  /* No source object: the window may close, and a removal goes on after that. */
+  GTask *task = g_task_new (NULL, cancellable, work_cb, NULL);
+  Work *work = g_new0 (Work, 1);
+
+  work->kind = kind;
+  work->bundle = g_strdup (self->bundle != NULL ? self->bundle->path : self->bundle_name);
+  work->slot = slot;
+  work->file = g_strdup (file);
+  work->removals = removals;
+  work->engine = self->engine != NULL ? g_object_ref (self->engine) : NULL;
+  g_weak_ref_init (&work->page, self);
+  g_task_set_name (task, "descry models");
+  g_task_set_task_data (task, work, free_work);
+  /* A file that is half copied or half removed is finished before the program ends. */
+  if (g_application_get_default () != NULL)
+    g_application_hold (g_application_get_default ());
+  g_task_run_in_thread (task, work_thread);
+
+  return task;
+}
+
+static GPtrArray *
+new_removals (void)
+{
+  return g_ptr_array_new_with_free_func (free_removal);
+}
+
+/* What was removed goes with this work, or stays to be undone. */
+static void
+start_work (DescryModelsPage *self,
+            WorkKind          kind,
+            DescrySlot        slot,
+            const char       *file,
+            const char       *text)
+{
+  GPtrArray *removals = NULL;
+
+  g_return_if_fail (self->task == NULL);
+
+  if (kind == WORK_ADD || kind == WORK_REMOVE)
+    {
+      removals = g_steal_pointer (&self->removals);
+      self->removals = new_removals ();
+      self->commit_waits = FALSE;
+      drop_toast (self);
+    }
+  self->cancellable = g_cancellable_new ();
+  self->task = start_task (self, kind, slot, file, removals != NULL ? removals : new_removals (), self->cancellable);
+  set_working (self, text);
+  /* A copy cannot be stopped half way. */
+  gtk_widget_set_visible (GTK_WIDGET (self->cancel), kind == WORK_VERIFY);
+}
+
+/* --------- Removing, with Undo ------------------ */
+
+static void
+drop_toast (DescryModelsPage *self)
+{
+  g_autoptr (AdwToast) toast = g_steal_pointer (&self->removed_toast);
+
+  if (toast != NULL)
+    adw_toast_dismiss (toast);
+}
+
+/* The message has gone: now the files go. */
+static void
+commit_removals (DescryModelsPage *self)
+{
+  self->commit_waits = self->task != NULL;
+  if (self->task == NULL && self->removals->len > 0)
+    start_work (self, WORK_REMOVE, 0, NULL, _("Removing files"));
+}
+
+static void
+toast_dismissed_cb (AdwToast         *toast,
+                    DescryModelsPage *self)
+{
+  if (toast != self->removed_toast)
+    return;
+
+  g_clear_object (&self->removed_toast);
+  commit_removals (self);
+}
+
+static void
+undo_clicked_cb (AdwToast         *toast,
+                 DescryModelsPage *self)
+{
+  if (toast == self->removed_toast)
+    descry_models_page_undo (self);
+}
+
+void
+descry_models_page_undo (DescryModelsPage *self)
+{
+  g_return_if_fail (DESCRY_IS_MODELS_PAGE (self));
+
+  g_ptr_array_set_size (self->removals, 0);
+  self->commit_waits = FALSE;
+  drop_toast (self);
+  show_bundle (self);
+}
+
+void
+descry_models_page_remove (DescryModelsPage *self,
+                           DescrySlot        slot,
+                           const char       *file)
+{
+  g_autofree char *text = NULL;
+  Removal *removal;
+
+  g_return_if_fail (DESCRY_IS_MODELS_PAGE (self) && (guint) slot < DESCRY_N_SLOTS && file != NULL);
+
+  if (self->task != NULL || self->bundle == NULL)
+    return;
+
+  removal = g_new0 (Removal, 1);
+  removal->slot = slot;
+  removal->file = g_strdup (file);
+  g_ptr_array_add (self->removals, removal);
+
+  /* One message for all that can come back. */
+  drop_toast (self);
+  text = self->removals->len == 1 ? g_strdup_printf (_("%s is removed"), file)
+                                  : g_strdup_printf (ngettext ("%u file is removed", "%u files are removed", self->removals->len), self->removals->len);
+  self->removed_toast = adw_toast_new (text);
+  adw_toast_set_button_label (self->removed_toast, _("_Undo"));
+  adw_toast_set_timeout (self->removed_toast, TOAST_SECONDS);
+  adw_toast_set_priority (self->removed_toast, ADW_TOAST_PRIORITY_HIGH);
+  g_signal_connect_object (self->removed_toast, "button-clicked", G_CALLBACK (undo_clicked_cb), self, 0);
+  g_signal_connect_object (self->removed_toast, "dismissed", G_CALLBACK (toast_dismissed_cb), self, 0);
+  adw_toast_overlay_add_toast (self->toasts, g_object_ref (self->removed_toast));
+  show_bundle (self);
+}
+
+void
+descry_models_page_verify (DescryModelsPage *self,
+                           const char       *file)
+{
+  g_autofree char *text = NULL;
+
+  g_return_if_fail (DESCRY_IS_MODELS_PAGE (self));
+
+  if (self->task != NULL || self->bundle == NULL)
+    return;
+  text = file != NULL ? g_strdup_printf (_("Checking %s"), file) : g_strdup (_("Checking all files"));
+  start_work (self, WORK_VERIFY, 0, file, text);
+}
+
+void
+descry_models_page_add (DescryModelsPage *self,
+                        DescrySlot        slot,
+                        const char       *path)
+{
+  g_autofree char *name = NULL, *text = NULL;
+
+  g_return_if_fail (DESCRY_IS_MODELS_PAGE (self) && (guint) slot < DESCRY_N_SLOTS && path != NULL);
+
+  if (self->task != NULL || self->bundle == NULL)
+    return;
+  name = g_filename_display_basename (path);
+  text = g_strdup_printf (_("Adding %s"), name);
+  start_work (self, WORK_ADD, slot, path, text);
+}
+
+/* --------- The list ------------------ */
+
+static void
+verify_clicked_cb (GtkButton        *button,
+                   DescryModelsPage *self)
+{
+  descry_models_page_verify (self, g_object_get_data (G_OBJECT (button), "descry-file"));
+}
+
+static void
+remove_clicked_cb (GtkButton        *button,
+                   DescryModelsPage *self)
+{
+  g_autofree char *file = g_strdup (g_object_get_data (G_OBJECT (button), "descry-file"));
+
+  /* The row, and this button in it, go with the list. */
+  descry_models_page_remove (self, GPOINTER_TO_UINT (g_object_get_data (G_OBJECT (button), "descry-slot")), file);
+}
+
+static void
+replace_response_cb (AdwMessageDialog *dialog,
+                     const char       *response,
+                     DescryModelsPage *self)
+{
+  if (strcmp (response, "replace") == 0)
+    descry_models_page_add (self, self->chooser_slot, g_object_get_data (G_OBJECT (dialog), "descry-path"));
+}
+
+/* A slot has one network: what is there now would go for good, so this is asked. */
+static void
+ask_replace (DescryModelsPage *self,
+             char             *path) /* taken */
+{
+  g_autofree char *name = g_filename_display_basename (path);
+  GtkWidget *dialog = adw_message_dialog_new (GTK_WINDOW (self), _("Replace the Network?"), NULL);
+
+  adw_message_dialog_format_body (ADW_MESSAGE_DIALOG (dialog), _("%s takes the place of the %s. The files that are there now are deleted."),
+                                  name, slot_title (self->chooser_slot));
+  adw_message_dialog_add_responses (ADW_MESSAGE_DIALOG (dialog), "cancel", _("_Cancel"), "replace", _("_Replace"), NULL);
+  adw_message_dialog_set_response_appearance (ADW_MESSAGE_DIALOG (dialog), "replace", ADW_RESPONSE_DESTRUCTIVE);
+  adw_message_dialog_set_default_response (ADW_MESSAGE_DIALOG (dialog), "cancel");
+  adw_message_dialog_set_close_response (ADW_MESSAGE_DIALOG (dialog), "cancel");
+  g_object_set_data_full (G_OBJECT (dialog), "descry-path", path, g_free);
+  g_signal_connect_object (dialog, "response", G_CALLBACK (replace_response_cb), self, 0);
+  gtk_window_present (GTK_WINDOW (dialog));
+}
+
+static void
+chooser_response_cb (GtkNativeDialog  *dialog,
+                     int               response,
+                     DescryModelsPage *self)
+{
+  g_autoptr (GFile) file = NULL;
+  char *path = NULL;
+
+  if (response == GTK_RESPONSE_ACCEPT)
+    file = gtk_file_chooser_get_file (GTK_FILE_CHOOSER (dialog));
+  if (file != NULL)
+    path = g_file_get_path (file);
+  g_clear_object (&self->chooser);
+
+  if (path != NULL && self->bundle != NULL && self->bundle->slots[self->chooser_slot]->len > 0)
+    ask_replace (self, path);
+  else if (path != NULL)
+    {
+      descry_models_page_add (self, self->chooser_slot, path);
+      g_free (path);
+    }
+  else if (file != NULL)
+    show_error (self, _("Could Not Add the File"), _("Only a file of this computer can be added."));
+}
+
+static void
+add_clicked_cb (GtkButton        *button,
+                DescryModelsPage *self)
+{
+  g_autoptr (GtkFileFilter) filter = gtk_file_filter_new ();
+  g_autoptr (GtkFileFilter) all = gtk_file_filter_new ();
+
+  if (self->chooser != NULL)
+    return;
+
+  self->chooser_slot = GPOINTER_TO_UINT (g_object_get_data (G_OBJECT (button), "descry-slot"));
+  self->chooser = gtk_file_chooser_native_new (_("Add a Network"), GTK_WINDOW (self), GTK_FILE_CHOOSER_ACTION_OPEN, _("_Add"), _("_Cancel"));
+  gtk_file_filter_set_name (filter, _("Networks (GGUF)"));
+  gtk_file_filter_add_suffix (filter, "gguf");
+  gtk_file_filter_set_name (all, _("All Files"));
+  gtk_file_filter_add_pattern (all, "*");
+  gtk_file_chooser_add_filter (GTK_FILE_CHOOSER (self->chooser), filter);
+  gtk_file_chooser_add_filter (GTK_FILE_CHOOSER (self->chooser), all);
+  gtk_native_dialog_set_modal (GTK_NATIVE_DIALOG (self->chooser), TRUE);
+  g_signal_connect_object (self->chooser, "response", G_CALLBACK (chooser_response_cb), self, 0);
+  gtk_native_dialog_show (GTK_NATIVE_DIALOG (self->chooser));
+}
+
+static GtkWidget *
+make_button (const char *icon,
+             char       *name, /* taken */
+             DescrySlot  slot,
+             const char *file)
+{
+  GtkWidget *button = gtk_button_new_from_icon_name (icon);
+
+  gtk_widget_set_tooltip_text (button, name);
+  gtk_accessible_update_property (GTK_ACCESSIBLE (button), GTK_ACCESSIBLE_PROPERTY_LABEL, name, -1);
+  gtk_widget_set_valign (button, GTK_ALIGN_CENTER);
+  gtk_widget_add_css_class (button, "flat");
+  g_object_set_data (G_OBJECT (button), "descry-slot", GUINT_TO_POINTER (slot));
+  g_object_set_data_full (G_OBJECT (button), "descry-file", g_strdup (file), g_free);
+  g_free (name);
+
+  return button;
+}
+
+static void
+add_fact (AdwExpanderRow *row,
+          const char     *title,
+          const char     *text)
+{
+  GtkWidget *fact = adw_action_row_new ();
+
+  adw_preferences_row_set_use_markup (ADW_PREFERENCES_ROW (fact), FALSE);
+  adw_preferences_row_set_title (ADW_PREFERENCES_ROW (fact), title);
+  adw_action_row_set_subtitle (ADW_ACTION_ROW (fact), text);
+  adw_action_row_set_subtitle_lines (ADW_ACTION_ROW (fact), 0);
+  adw_preferences_row_set_title_selectable (ADW_PREFERENCES_ROW (fact), FALSE);
+  adw_expander_row_add_row (row, fact);
+}
+
+static const char *
+hash_text (const DescryBundleFile *file,
+           const FileState        *state)
+{
+  if (!file->present)
+    return _("missing");
+  switch (state->hash)
+    {
+    case DESCRY_HASH_RIGHT:
+      return _("checked");
+    case DESCRY_HASH_WRONG:
+      return _("wrong");
+    default:
+      return _("not checked");
+    }
+}
+
+static GtkWidget *
+make_file_row (DescryModelsPage       *self,
+               DescrySlot              slot,
+               const DescryBundleFile *file)
+{
+  AdwExpanderRow *row = ADW_EXPANDER_ROW (adw_expander_row_new ());
+  const FileState *state = g_hash_table_lookup (self->states, file->file);
+  g_autofree char *size = g_format_size_full (file->size, G_FORMAT_SIZE_IEC_UNITS);
+  g_autofree char *weights = g_format_size_full (state->weights, G_FORMAT_SIZE_IEC_UNITS);
+  g_autofree char *subtitle = NULL, *memory = NULL, *hash = NULL;
+  GtkWidget *button;
+
+  adw_preferences_row_set_use_markup (ADW_PREFERENCES_ROW (row), FALSE);
+  adw_preferences_row_set_title (ADW_PREFERENCES_ROW (row), file->title);
+  /* Translators: size, licence, state of the checksum. */
+  subtitle = g_strdup_printf (_("%s · %s · %s"), size, *file->licence != '\0' ? file->licence : _("licence unknown"), hash_text (file, state));
+  adw_expander_row_set_subtitle (row, subtitle);
+  if (!file->present || state->hash == DESCRY_HASH_WRONG)
+    {
+      GtkWidget *icon = gtk_image_new_from_icon_name ("dialog-error-symbolic");
+
+      gtk_accessible_update_property (GTK_ACCESSIBLE (icon), GTK_ACCESSIBLE_PROPERTY_LABEL, hash_text (file, state), -1);
+      gtk_widget_add_css_class (icon, "error");
+      adw_expander_row_add_prefix (row, icon);
+    }
+
+  button = make_button ("emblem-ok-symbolic", g_strdup_printf (_("Verify %s"), file->title), slot, file->file);
+  gtk_widget_set_sensitive (button, file->present);
+  g_signal_connect_object (button, "clicked", G_CALLBACK (verify_clicked_cb), self, 0);
+  adw_expander_row_add_action (row, button);
+  button = make_button ("user-trash-symbolic", g_strdup_printf (_("Remove %s"), file->title), slot, file->file);
+  g_signal_connect_object (button, "clicked", G_CALLBACK (remove_clicked_cb), self, 0);
+  adw_expander_row_add_action (row, button);
+
+  add_fact (row, _("File"), file->file);
+  add_fact (row, _("Licence"), *file->licence != '\0' ? file->licence : _("unknown"));
+  add_fact (row, _("Source"), *file->source != '\0' ? file->source : _("unknown"));
+  /* Translators: the memory that the weights take on the device; the size follows. */
+  memory = state->weights > 0 ? g_strdup_printf (_("%s for the weights, and room to calculate"), weights) : g_strdup (_("the file cannot be read"));
+  add_fact (row, _("Memory needed"), memory);
+  hash = g_strdup_printf (_("%s: %s"), hash_text (file, state), file->sha256);
+  add_fact (row, _("SHA-256"), hash);
+
+  return GTK_WIDGET (row);
+}
+
+static gboolean
+is_removed (DescryModelsPage *self,
+            DescrySlot        slot,
+            const char       *file)
+{
+  guint i;
+
+  for (i = 0; i < self->removals->len; i++)
+    {
+      const Removal *removal = g_ptr_array_index (self->removals, i);
+
+      if (removal->slot == slot && strcmp (removal->file, file) == 0)
+        return TRUE;
+    }
+
+  return FALSE;
+}
+
+static GtkWidget *
+make_group (DescryModelsPage *self,
+            DescrySlot        slot)
+{
+  AdwPreferencesGroup *group = ADW_PREFERENCES_GROUP (adw_preferences_group_new ());
+  GPtrArray *files = self->bundle->slots[slot];
+  GtkWidget *button = gtk_button_new ();
+  GtkWidget *content = adw_button_content_new ();
+  g_autofree char *name = g_strdup_printf (_("Add a file to the slot: %s"), slot_title (slot));
+  guint shown = 0;
+  guint i;
+
+  adw_preferences_group_set_title (group, slot_title (slot));
+  adw_preferences_group_set_description (group, slot_purpose (slot));
+  adw_button_content_set_icon_name (ADW_BUTTON_CONTENT (content), "list-add-symbolic");
+  adw_button_content_set_label (ADW_BUTTON_CONTENT (content), _("Add From File…"));
+  gtk_button_set_child (GTK_BUTTON (button), content);
+  gtk_widget_set_tooltip_text (button, name);
+  gtk_accessible_update_property (GTK_ACCESSIBLE (button), GTK_ACCESSIBLE_PROPERTY_LABEL, name, -1);
+  gtk_widget_set_valign (button, GTK_ALIGN_CENTER);
+  gtk_widget_add_css_class (button, "flat");
+  g_object_set_data (G_OBJECT (button), "descry-slot", GUINT_TO_POINTER (slot));
+  g_signal_connect_object (button, "clicked", G_CALLBACK (add_clicked_cb), self, 0);
+  adw_preferences_group_set_header_suffix (group, button);
+
+  for (i = 0; i < files->len; i++)
+    {
+      const DescryBundleFile *file = g_ptr_array_index (files, i);
+
+      if (is_removed (self, slot, file->file))
+        continue;
+      adw_preferences_group_add (group, make_file_row (self, slot, file));
+      shown++;
+    }
+
+  if (shown == 0 || self->bundle->missing[slot] != NULL)
+    {
+      GtkWidget *row = adw_action_row_new ();
+
+      adw_preferences_row_set_use_markup (ADW_PREFERENCES_ROW (row), FALSE);
+      adw_preferences_row_set_title (ADW_PREFERENCES_ROW (row), shown == 0 ? _("Empty") : _("Not usable"));
+      adw_action_row_set_subtitle (ADW_ACTION_ROW (row), self->bundle->missing[slot] != NULL ? self->bundle->missing[slot]
+                                                                                              : _("its network was removed"));
+      adw_action_row_set_subtitle_lines (ADW_ACTION_ROW (row), 0);
+      adw_action_row_add_prefix (ADW_ACTION_ROW (row), gtk_image_new_from_icon_name ("dialog-warning-symbolic"));
+      adw_preferences_group_add (group, row);
+    }
+
+  return GTK_WIDGET (group);
+}
+
+static void
+show_bundle (DescryModelsPage *self)
+{
+  g_autofree char *used = NULL;
+  guint64 bytes = 0;
+  guint i, j;
+
+  descry_assert_main_thread ();
+
+  for (i = 0; i < self->groups->len; i++)
+    adw_preferences_page_remove (self->page, g_ptr_array_index (self->groups, i));
+  g_ptr_array_set_size (self->groups, 0);
+  adw_window_title_set_subtitle (self->title, "");
+  if (self->bundle == NULL)
+    return;
+
+  for (i = 0; i < DESCRY_N_SLOTS; i++)
+    {
+      GtkWidget *group = make_group (self, i);
+
+      for (j = 0; j < self->bundle->slots[i]->len; j++)
+        {
+          const DescryBundleFile *file = g_ptr_array_index (self->bundle->slots[i], j);
+
+          bytes += file->present ? file->size : 0;
+        }
+      adw_preferences_page_add (self->page, ADW_PREFERENCES_GROUP (group));
+      g_ptr_array_add (self->groups, group);
+    }
+
+  used = g_format_size_full (bytes, G_FORMAT_SIZE_IEC_UNITS);
+  {
+    /* Translators: title of the bundle, space on the disk. */
+    g_autofree char *subtitle = g_strdup_printf (_("%s · %s"), self->bundle->title, used);
+
+    adw_window_title_set_subtitle (self->title, subtitle);
+  }
+  gtk_stack_set_visible_child_name (self->stack, "bundle");
+}
+
+static void
+verify_all_cb (DescryModelsPage *self)
+{
+  descry_models_page_verify (self, NULL);
+}
+
+static void
+cancel_cb (DescryModelsPage *self)
+{
+  g_cancellable_cancel (self->cancellable);
+}
+
+static void
+create_cb (DescryModelsPage *self)
+{
+  if (self->task == NULL)
+    start_work (self, WORK_CREATE, 0, NULL, _("Making a bundle"));
+}
+
+gboolean
+descry_models_page_is_idle (DescryModelsPage *self)
+{
+  return self->task == NULL;
+}
+
+const char *
+descry_models_page_get_error (DescryModelsPage *self)
+{
+  return self->error;
+}
+
+/* --------- Window ------------------ */
+
+static void
+descry_models_page_dispose (GObject *object)
+{
+  DescryModelsPage *self = DESCRY_MODELS_PAGE (object);
+
+  g_clear_handle_id (&self->progress_source, g_source_remove);
+  if (self->cancellable != NULL)
+    g_cancellable_cancel (self->cancellable);
+  g_clear_object (&self->cancellable);
+  g_clear_object (&self->task);
+  /* The message goes with the window. Nobody waits for this task. */
+  g_clear_object (&self->removed_toast);
+  if (self->removals != NULL && self->removals->len > 0)
+    g_object_unref (start_task (self, WORK_REMOVE, 0, NULL, g_steal_pointer (&self->removals), NULL));
+  g_clear_pointer (&self->removals, g_ptr_array_unref);
+  if (self->chooser != NULL)
+    gtk_native_dialog_destroy (GTK_NATIVE_DIALOG (self->chooser));
+  g_clear_object (&self->chooser);
+  g_clear_pointer (&self->groups, g_ptr_array_unref);
+  g_clear_pointer (&self->states, g_hash_table_unref);
+  g_clear_pointer (&self->bundle, descry_bundle_free);
+  g_clear_object (&self->engine);
+  gtk_widget_dispose_template (GTK_WIDGET (self), DESCRY_TYPE_MODELS_PAGE);
+
+  G_OBJECT_CLASS (descry_models_page_parent_class)->dispose (object);
+}
+
+static void
+descry_models_page_finalize (GObject *object)
+{
+  DescryModelsPage *self = DESCRY_MODELS_PAGE (object);
+
+  g_clear_pointer (&self->bundle_name, g_free);
+  g_clear_pointer (&self->error, g_free);
+
+  G_OBJECT_CLASS (descry_models_page_parent_class)->finalize (object);
+}
+
+static void
+descry_models_page_class_init (DescryModelsPageClass *class)
+{
+  GtkWidgetClass *widget_class = GTK_WIDGET_CLASS (class);
+
+  G_OBJECT_CLASS (class)->dispose = descry_models_page_dispose;
+  G_OBJECT_CLASS (class)->finalize = descry_models_page_finalize;
+
+  gtk_widget_class_set_template_from_resource (widget_class, DESCRY_RESOURCE_BASE "/ui/models-page.ui");
+  gtk_widget_class_bind_template_child (widget_class, DescryModelsPage, toasts);
+  gtk_widget_class_bind_template_child (widget_class, DescryModelsPage, title);
+  gtk_widget_class_bind_template_child (widget_class, DescryModelsPage, verify_all);
+  gtk_widget_class_bind_template_child (widget_class, DescryModelsPage, work);
+  gtk_widget_class_bind_template_child (widget_class, DescryModelsPage, work_label);
+  gtk_widget_class_bind_template_child (widget_class, DescryModelsPage, progress);
+  gtk_widget_class_bind_template_child (widget_class, DescryModelsPage, cancel);
+  gtk_widget_class_bind_template_child (widget_class, DescryModelsPage, stack);
+  gtk_widget_class_bind_template_child (widget_class, DescryModelsPage, missing);
+  gtk_widget_class_bind_template_child (widget_class, DescryModelsPage, create);
+  gtk_widget_class_bind_template_child (widget_class, DescryModelsPage, page);
+  gtk_widget_class_add_binding_action (widget_class, GDK_KEY_Escape, 0, "window.close", NULL);
+}
+
+static void
+descry_models_page_init (DescryModelsPage *self)
+{
+  gtk_widget_init_template (GTK_WIDGET (self));
+  self->groups = g_ptr_array_new ();
+  self->removals = new_removals ();
+  g_signal_connect_object (self->verify_all, "clicked", G_CALLBACK (verify_all_cb), self, G_CONNECT_SWAPPED);
+  g_signal_connect_object (self->cancel, "clicked", G_CALLBACK (cancel_cb), self, G_CONNECT_SWAPPED);
+  g_signal_connect_object (self->create, "clicked", G_CALLBACK (create_cb), self, G_CONNECT_SWAPPED);
+}
+
+GtkWidget *
+descry_models_page_new (GtkWindow    *parent,
+                        DescryEngine *engine,
+                        const char   *bundle)
+{
+  DescryModelsPage *self = g_object_new (DESCRY_TYPE_MODELS_PAGE, "transient-for", parent, NULL);
+
+  self->engine = engine != NULL ? g_object_ref (engine) : NULL;
+  self->bundle_name = g_strdup (bundle);
+  start_work (self, WORK_LOAD, 0, NULL, _("Reading the bundle"));
+  set_working (self, NULL);
+
+  return GTK_WIDGET (self);
+}
