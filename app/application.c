@@ -11,7 +11,9 @@
 
 #include <glib/gi18n.h>
 
+#include "ui/devices-page.h"
 #include "ui/main-thread.h"
+#include "ui/models-page.h"
 #include "ui/window.h"
 
 struct _DescryApplication
@@ -22,6 +24,8 @@ struct _DescryApplication
   char          *device;
   DescryEngine  *engine; /* of all windows; made with the first */
   GSettings     *settings; /* NULL when the schema is not installed */
+  GtkWidget     *models; /* the windows of these names, while open */
+  GtkWidget     *devices;
 };
 
 G_DEFINE_FINAL_TYPE (DescryApplication, descry_application, ADW_TYPE_APPLICATION)
@@ -30,7 +34,12 @@ static GtkWidget *
 add_window (DescryApplication *self)
 {
   if (self->engine == NULL)
-    self->engine = descry_local_engine_new (self->bundle, self->device);
+    {
+      g_autofree char *chosen = self->settings != NULL ? g_settings_get_string (self->settings, "device") : g_strdup ("");
+
+      /* The command line's word counts more than an earlier choice. */
+      self->engine = descry_local_engine_new (self->bundle, self->device != NULL ? self->device : *chosen != '\0' ? chosen : NULL);
+    }
 
   return descry_window_new (GTK_APPLICATION (self), self->engine, self->settings);
 }
@@ -55,6 +64,63 @@ quit_action (GSimpleAction *action,
   /* Closing, not quitting: each window cancels its own work. */
   while ((windows = gtk_application_get_windows (data)) != NULL)
     gtk_window_destroy (windows->data);
+}
+
+/* The window that a page belongs to: it goes with it. */
+static GtkWindow *
+get_parent (DescryApplication *self)
+{
+  GtkWindow *window = gtk_application_get_active_window (GTK_APPLICATION (self));
+
+  if (window == NULL)
+    {
+      window = GTK_WINDOW (add_window (self));
+      gtk_window_present (window);
+    }
+
+  return window;
+}
+
+/* One of a kind. */
+static void
+keep_page (GtkWidget **place,
+           GtkWidget  *page)
+{
+  *place = page;
+  g_signal_connect_swapped (page, "destroy", G_CALLBACK (g_nullify_pointer), place);
+}
+
+static void
+models_action (GSimpleAction *action,
+               GVariant      *parameter,
+               gpointer       data)
+{
+  DescryApplication *self = data;
+
+  if (self->models == NULL)
+    {
+      GtkWindow *parent = get_parent (self);
+
+      keep_page (&self->models, descry_models_page_new (parent, self->engine, self->bundle));
+    }
+  gtk_window_present (GTK_WINDOW (self->models));
+}
+
+static void
+devices_action (GSimpleAction *action,
+                GVariant      *parameter,
+                gpointer       data)
+{
+  DescryApplication *self = data;
+
+  if (self->devices == NULL)
+    {
+      GtkWindow *parent = get_parent (self);
+
+      keep_page (&self->devices, descry_devices_page_new (parent, self->engine, self->settings, self->bundle));
+      descry_devices_page_test (DESCRY_DEVICES_PAGE (self->devices), FALSE);
+    }
+  gtk_window_present (GTK_WINDOW (self->devices));
 }
 
 static void
@@ -126,6 +192,8 @@ descry_application_startup (GApplication *application)
     { "new-window", new_window_action },
     { "quit", quit_action },
     { "about", about_action },
+    { "models", models_action },
+    { "devices", devices_action },
   };
   DescryApplication *self = DESCRY_APPLICATION (application);
   g_autoptr (GSettingsSchema) schema = NULL;

@@ -17,47 +17,11 @@
 
 #include <glib/gi18n.h>
 
-#include "compute/files/gguf.h"
 #include "ui/main-thread.h"
+#include "ui/models-work.h"
 
-#define PROGRESS_MS 100
+#define PROGRESS_MS   100
 #define TOAST_SECONDS 8
-
-/* What the list shows of a file beyond DescryBundleFile. */
-typedef struct
-{
-  DescryHashState hash;
-  guint64         weights; /* bytes of its tensors; 0: not readable */
-} FileState;
-
-typedef enum { WORK_LOAD, WORK_CREATE, WORK_VERIFY, WORK_ADD, WORK_REMOVE } WorkKind;
-
-/* A piece of work; the thread's alone while it runs but for @permille. */
-typedef struct
-{
-  WorkKind      kind;
-  char         *bundle; /* name or folder, or NULL */
-  DescrySlot    slot;
-  char         *file; /* of the bundle, or a path to add; NULL: every file */
-  GPtrArray    *removals; /* of Removal: done first */
-  GWeakRef      page;
-  DescryEngine *engine; /* or NULL */
-  int           permille; /* atomic */
-  guint64       total, done; /* bytes, of a verification */
-  guint64       size; /* of the file under way */
-
-  DescryBundle *opened; /* afterwards; NULL with @missing */
-  GHashTable   *states; /* file name → FileState */
-  GError       *missing;
-  guint         wrong; /* files whose checksum differs */
-  gboolean      changed; /* bundle.json is another one */
-} Work;
-
-typedef struct
-{
-  DescrySlot slot;
-  char      *file;
-} Removal;
 
 struct _DescryModelsPage
 {
@@ -128,175 +92,6 @@ slot_purpose (DescrySlot slot)
   return _(purposes[slot]);
 }
 
-static void
-free_removal (gpointer data)
-{
-  Removal *removal = data;
-
-  g_free (removal->file);
-  g_free (removal);
-}
-
-static void
-free_work (gpointer data)
-{
-  Work *work = data;
-
-  g_clear_pointer (&work->removals, g_ptr_array_unref);
-  g_weak_ref_clear (&work->page);
-  g_clear_object (&work->engine);
-  g_free (work->bundle);
-  g_free (work->file);
-  g_clear_pointer (&work->opened, descry_bundle_free);
-  g_clear_pointer (&work->states, g_hash_table_unref);
-  g_clear_error (&work->missing);
-  g_free (work);
-}
-
-/* --------- In the thread ------------------ */
-
-static guint64
-sum_weights (const char *path)
-{
-  g_autoptr (DescryGguf) gguf = descry_gguf_open (path, NULL);
-  guint64 bytes = 0;
-  guint i;
-
-  for (i = 0; gguf != NULL && i < descry_gguf_n_tensors (gguf); i++)
-    bytes += descry_gguf_tensor (gguf, i)->bytes;
-
-  return bytes;
-}
-
-static void
-look_at_files (Work *work)
-{
-  guint i, j;
-
-  work->states = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
-  for (i = 0; i < DESCRY_N_SLOTS; i++)
-    for (j = 0; j < work->opened->slots[i]->len; j++)
-      {
-        const DescryBundleFile *file = g_ptr_array_index (work->opened->slots[i], j);
-        FileState *state;
-
-        if (g_hash_table_contains (work->states, file->file))
-          continue; /* the encoder may be the tagger's file */
-        state = g_new0 (FileState, 1);
-        state->hash = descry_bundle_hash_state (file);
-        state->weights = file->present ? sum_weights (file->path) : 0;
-        g_hash_table_insert (work->states, g_strdup (file->file), state);
-      }
-}
-
-static void
-progress_cb (double   fraction,
-             gpointer data)
-{
-  Work *work = data;
-
-  g_atomic_int_set (&work->permille, (int) (1000.0 * (work->done + fraction * work->size) / MAX (work->total, 1)));
-}
-
-/* Each file once, even if two slots share it. */
-static GPtrArray *
-list_files (Work         *work,
-            DescryBundle *bundle)
-{
-  GPtrArray *files = g_ptr_array_new ();
-  g_autoptr (GHashTable) seen = g_hash_table_new (g_str_hash, g_str_equal);
-  guint i, j;
-
-  for (i = 0; i < DESCRY_N_SLOTS; i++)
-    for (j = 0; j < bundle->slots[i]->len; j++)
-      {
-        DescryBundleFile *file = g_ptr_array_index (bundle->slots[i], j);
-
-        if ((work->file == NULL || strcmp (work->file, file->file) == 0) && g_hash_table_add (seen, file->file))
-          {
-            work->total += file->size;
-            g_ptr_array_add (files, file);
-          }
-      }
-
-  return files;
-}
-
-/* Goes on after a wrong file: the others' state is wanted too. Only being stopped is an error of the work. */
-static gboolean
-verify_files (Work         *work,
-              GCancellable *cancellable,
-              char        **first,
-              GError      **error)
-{
-  g_autoptr (GPtrArray) files = list_files (work, work->opened);
-  guint i;
-
-  for (i = 0; i < files->len; i++)
-    {
-      DescryBundleFile *file = g_ptr_array_index (files, i);
-      g_autoptr (GError) problem = NULL;
-
-      work->size = file->size;
-      if (!descry_bundle_verify_watched (work->opened, file, progress_cb, work, cancellable, &problem))
-        {
-          if (g_error_matches (problem, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-            {
-              g_propagate_error (error, g_steal_pointer (&problem));
-              return FALSE;
-            }
-          work->wrong++;
-          if (*first == NULL)
-            *first = g_strdup (problem->message);
-        }
-      work->done += file->size;
-    }
-
-  return TRUE;
-}
-
-static void
-work_thread (GTask        *task,
-             gpointer      source,
-             gpointer      data,
-             GCancellable *cancellable)
-{
-  Work *work = data;
-  g_autofree char *first = NULL;
-  GError *error = NULL;
-  guint i;
-
-  if (work->kind == WORK_CREATE)
-    work->opened = descry_bundle_create (work->bundle, &work->missing);
-  else
-    work->opened = descry_bundle_open (work->bundle, &work->missing);
-  if (work->opened == NULL)
-    {
-      g_task_return_error (task, g_error_copy (work->missing));
-      return;
-    }
-
-  work->changed = work->kind == WORK_CREATE;
-  for (i = 0; i < work->removals->len && error == NULL; i++)
-    {
-      const Removal *removal = g_ptr_array_index (work->removals, i);
-
-      if (descry_bundle_remove (work->opened, removal->slot, removal->file, &error))
-        work->changed = TRUE;
-    }
-  if (error == NULL && work->kind == WORK_VERIFY && verify_files (work, cancellable, &first, &error) && first != NULL)
-    error = g_error_new_literal (DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, first);
-  if (error == NULL && work->kind == WORK_ADD && descry_bundle_fits (work->slot, work->file, &error)
-      && descry_bundle_add (work->opened, work->slot, work->file, &error))
-    work->changed = TRUE;
-
-  look_at_files (work);
-  if (error != NULL)
-    g_task_return_error (task, error);
-  else
-    g_task_return_boolean (task, TRUE);
-}
-
 /* --------- Work seen from the window ------------------ */
 
 static void
@@ -323,7 +118,7 @@ static gboolean
 show_progress_cb (gpointer data)
 {
   DescryModelsPage *self = data;
-  Work *work = g_task_get_task_data (self->task);
+  DescryModelsWork *work = g_task_get_task_data (self->task);
 
   if (work->kind == WORK_VERIFY)
     gtk_progress_bar_set_fraction (self->progress, g_atomic_int_get (&work->permille) / 1000.0);
@@ -352,7 +147,7 @@ set_working (DescryModelsPage *self,
 
 static void
 finish_work (DescryModelsPage *self,
-             Work             *work,
+             DescryModelsWork             *work,
              GError           *error)
 {
   g_clear_pointer (&self->bundle, descry_bundle_free);
@@ -394,7 +189,7 @@ work_cb (GObject      *source,
          gpointer      data)
 {
   GTask *task = G_TASK (result);
-  Work *work = g_task_get_task_data (task);
+  DescryModelsWork *work = g_task_get_task_data (task);
   g_autoptr (DescryModelsPage) self = g_weak_ref_get (&work->page);
   g_autoptr (GError) error = NULL;
 
@@ -414,7 +209,7 @@ work_cb (GObject      *source,
 
 static GTask *
 start_task (DescryModelsPage *self,
-            WorkKind          kind,
+            DescryModelsWorkKind          kind,
             DescrySlot        slot,
             const char       *file,
             GPtrArray        *removals, /* taken */
@@ -422,7 +217,7 @@ start_task (DescryModelsPage *self,
 {
   /* No source object: the window may close, and a removal goes on after that. */
   GTask *task = g_task_new (NULL, cancellable, work_cb, NULL);
-  Work *work = g_new0 (Work, 1);
+  DescryModelsWork *work = g_new0 (DescryModelsWork, 1);
 
   work->kind = kind;
   work->bundle = g_strdup (self->bundle != NULL ? self->bundle->path : self->bundle_name);
@@ -432,25 +227,19 @@ start_task (DescryModelsPage *self,
   work->engine = self->engine != NULL ? g_object_ref (self->engine) : NULL;
   g_weak_ref_init (&work->page, self);
   g_task_set_name (task, "descry models");
-  g_task_set_task_data (task, work, free_work);
+  g_task_set_task_data (task, work, descry_models_work_free);
   /* A file that is half copied or half removed is finished before the program ends. */
   if (g_application_get_default () != NULL)
     g_application_hold (g_application_get_default ());
-  g_task_run_in_thread (task, work_thread);
+  g_task_run_in_thread (task, descry_models_work_thread);
 
   return task;
-}
-
-static GPtrArray *
-new_removals (void)
-{
-  return g_ptr_array_new_with_free_func (free_removal);
 }
 
 /* What was removed goes with this work, or stays to be undone. */
 static void
 start_work (DescryModelsPage *self,
-            WorkKind          kind,
+            DescryModelsWorkKind          kind,
             DescrySlot        slot,
             const char       *file,
             const char       *text)
@@ -462,12 +251,12 @@ start_work (DescryModelsPage *self,
   if (kind == WORK_ADD || kind == WORK_REMOVE)
     {
       removals = g_steal_pointer (&self->removals);
-      self->removals = new_removals ();
+      self->removals = descry_removals_new ();
       self->commit_waits = FALSE;
       drop_toast (self);
     }
   self->cancellable = g_cancellable_new ();
-  self->task = start_task (self, kind, slot, file, removals != NULL ? removals : new_removals (), self->cancellable);
+  self->task = start_task (self, kind, slot, file, removals != NULL ? removals : descry_removals_new (), self->cancellable);
   set_working (self, text);
   /* A copy cannot be stopped half way. */
   gtk_widget_set_visible (GTK_WIDGET (self->cancel), kind == WORK_VERIFY);
@@ -529,14 +318,14 @@ descry_models_page_remove (DescryModelsPage *self,
                            const char       *file)
 {
   g_autofree char *text = NULL;
-  Removal *removal;
+  DescryRemoval *removal;
 
   g_return_if_fail (DESCRY_IS_MODELS_PAGE (self) && (guint) slot < DESCRY_N_SLOTS && file != NULL);
 
   if (self->task != NULL || self->bundle == NULL)
     return;
 
-  removal = g_new0 (Removal, 1);
+  removal = g_new0 (DescryRemoval, 1);
   removal->slot = slot;
   removal->file = g_strdup (file);
   g_ptr_array_add (self->removals, removal);
@@ -716,7 +505,7 @@ add_fact (AdwExpanderRow *row,
 
 static const char *
 hash_text (const DescryBundleFile *file,
-           const FileState        *state)
+           const DescryFileState        *state)
 {
   if (!file->present)
     return _("missing");
@@ -737,7 +526,7 @@ make_file_row (DescryModelsPage       *self,
                const DescryBundleFile *file)
 {
   AdwExpanderRow *row = ADW_EXPANDER_ROW (adw_expander_row_new ());
-  const FileState *state = g_hash_table_lookup (self->states, file->file);
+  const DescryFileState *state = g_hash_table_lookup (self->states, file->file);
   g_autofree char *size = g_format_size_full (file->size, G_FORMAT_SIZE_IEC_UNITS);
   g_autofree char *weights = g_format_size_full (state->weights, G_FORMAT_SIZE_IEC_UNITS);
   g_autofree char *subtitle = NULL, *memory = NULL, *hash = NULL;
@@ -786,7 +575,7 @@ is_removed (DescryModelsPage *self,
 
   for (i = 0; i < self->removals->len; i++)
     {
-      const Removal *removal = g_ptr_array_index (self->removals, i);
+      const DescryRemoval *removal = g_ptr_array_index (self->removals, i);
 
       if (removal->slot == slot && strcmp (removal->file, file) == 0)
         return TRUE;
@@ -978,6 +767,7 @@ descry_models_page_class_init (DescryModelsPageClass *class)
   gtk_widget_class_bind_template_child (widget_class, DescryModelsPage, create);
   gtk_widget_class_bind_template_child (widget_class, DescryModelsPage, page);
   gtk_widget_class_add_binding_action (widget_class, GDK_KEY_Escape, 0, "window.close", NULL);
+  gtk_widget_class_add_binding_action (widget_class, GDK_KEY_w, GDK_CONTROL_MASK, "window.close", NULL);
 }
 
 static void
@@ -985,7 +775,7 @@ descry_models_page_init (DescryModelsPage *self)
 {
   gtk_widget_init_template (GTK_WIDGET (self));
   self->groups = g_ptr_array_new ();
-  self->removals = new_removals ();
+  self->removals = descry_removals_new ();
   g_signal_connect_object (self->verify_all, "clicked", G_CALLBACK (verify_all_cb), self, G_CONNECT_SWAPPED);
   g_signal_connect_object (self->cancel, "clicked", G_CALLBACK (cancel_cb), self, G_CONNECT_SWAPPED);
   g_signal_connect_object (self->create, "clicked", G_CALLBACK (create_cb), self, G_CONNECT_SWAPPED);
@@ -996,7 +786,7 @@ descry_models_page_new (GtkWindow    *parent,
                         DescryEngine *engine,
                         const char   *bundle)
 {
-  DescryModelsPage *self = g_object_new (DESCRY_TYPE_MODELS_PAGE, "transient-for", parent, NULL);
+  DescryModelsPage *self = g_object_new (DESCRY_TYPE_MODELS_PAGE, "transient-for", parent, "destroy-with-parent", TRUE, NULL);
 
   self->engine = engine != NULL ? g_object_ref (engine) : NULL;
   self->bundle_name = g_strdup (bundle);

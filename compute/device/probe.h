@@ -42,10 +42,6 @@ GPtrArray *descry_device_probe (const char    *program,
                                 GCancellable  *cancellable,
                                 GError       **error);
 
-/* The program that descry_device_open_tried() runs as child; set once at start-up, before threads. */
-void          descry_device_set_program (const char *program);
-const char   *descry_device_get_program (void); /* or NULL */
-
 /* descry_device_open(), but a device chosen by the library (@selector NULL) has passed its test in a child
  * process, now or earlier. So must one chosen by its key (descry_device_make_key()); where it is gone, has
  * another driver now or failed, the library chooses. Without a program (tests, libraries) the first usable one is opened untried.

@@ -46,6 +46,11 @@ void  descry_device_report_free (DescryDeviceReport *report);
 /* "platform \t name \t driver". Never a number: those change when a driver is installed. (transfer full) */
 char *descry_device_make_key (const char *platform, const char *name, const char *driver);
 
+/* The program that descry_device_open_tried() and descry_device_report() run as child; set once at start-up,
+ * before threads. */
+void        descry_device_set_program (const char *program);
+const char *descry_device_get_program (void); /* or NULL */
+
 /**
  * descry_device_report:
  * @again: forget earlier verdicts first

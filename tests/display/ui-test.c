@@ -81,6 +81,31 @@ ui_test_find (GtkWidget  *root,
   return NULL;
 }
 
+void
+ui_test_check_named (GtkWidget *widget,
+                     gpointer   data)
+{
+  GtkWidget *button = widget;
+  const char *icon = NULL;
+
+  if (GTK_IS_BUTTON (widget))
+    icon = gtk_button_get_icon_name (GTK_BUTTON (widget));
+  else if (GTK_IS_MENU_BUTTON (widget))
+    icon = gtk_menu_button_get_icon_name (GTK_MENU_BUTTON (widget));
+  if (icon == NULL || gtk_widget_get_ancestor (widget, GTK_TYPE_WINDOW_CONTROLS) != NULL)
+    return;
+  /* Parts of other widgets name themselves through their parent. */
+  if (gtk_widget_get_ancestor (widget, GTK_TYPE_SPIN_BUTTON) != NULL || gtk_widget_get_ancestor (widget, GTK_TYPE_INFO_BAR) != NULL ||
+      (!GTK_IS_MENU_BUTTON (widget) && gtk_widget_get_ancestor (widget, GTK_TYPE_MENU_BUTTON) != NULL))
+    return;
+
+  *(guint *) data += 1;
+  if (gtk_widget_get_tooltip_text (button) == NULL)
+    g_error ("a button with the icon %s has no tooltip", icon);
+  if (!gtk_test_accessible_has_property (GTK_ACCESSIBLE (button), GTK_ACCESSIBLE_PROPERTY_LABEL))
+    g_error ("a button with the icon %s has no accessible label", icon);
+}
+
 GdkTexture *
 ui_test_shoot (GtkWidget *widget)
 {

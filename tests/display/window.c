@@ -56,32 +56,6 @@ shoot (DescryWindow *window,
   ui_test_save (texture, name);
 }
 
-/* An icon says nothing to a screen reader: every button without text has a tooltip and an accessible label. */
-static void
-check_named (GtkWidget *widget,
-             gpointer   data)
-{
-  GtkWidget *button = widget;
-  const char *icon = NULL;
-
-  if (GTK_IS_BUTTON (widget))
-    icon = gtk_button_get_icon_name (GTK_BUTTON (widget));
-  else if (GTK_IS_MENU_BUTTON (widget))
-    icon = gtk_menu_button_get_icon_name (GTK_MENU_BUTTON (widget));
-  if (icon == NULL || gtk_widget_get_ancestor (widget, GTK_TYPE_WINDOW_CONTROLS) != NULL)
-    return;
-  /* Parts of other widgets name themselves through their parent. */
-  if (gtk_widget_get_ancestor (widget, GTK_TYPE_SPIN_BUTTON) != NULL || gtk_widget_get_ancestor (widget, GTK_TYPE_INFO_BAR) != NULL ||
-      (!GTK_IS_MENU_BUTTON (widget) && gtk_widget_get_ancestor (widget, GTK_TYPE_MENU_BUTTON) != NULL))
-    return;
-
-  *(guint *) data += 1;
-  if (gtk_widget_get_tooltip_text (button) == NULL)
-    g_error ("a button with the icon %s has no tooltip", icon);
-  if (!gtk_test_accessible_has_property (GTK_ACCESSIBLE (button), GTK_ACCESSIBLE_PROPERTY_LABEL))
-    g_error ("a button with the icon %s has no accessible label", icon);
-}
-
 static void
 test_empty (void)
 {
@@ -168,7 +142,7 @@ test_named (RecordedEngine *engine)
   descry_chat_add_chip (descry_window_get_chat (window), 1);
   gtk_widget_activate_action (GTK_WIDGET (window), "win.panel", "s", "objects");
   ui_test_pump (200);
-  ui_test_walk (GTK_WIDGET (window), check_named, &n);
+  ui_test_walk (GTK_WIDGET (window), ui_test_check_named, &n);
   g_test_message ("%u icon buttons, all named", n);
   g_assert_cmpuint (n, >, 12);
   gtk_window_destroy (GTK_WINDOW (window));

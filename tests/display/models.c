@@ -1,0 +1,396 @@
+/* models.c - the window of the networks on a made-up bundle: states, adding, removing with undo
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#include "config.h"
+
+#include <string.h>
+
+#include <glib/gstdio.h>
+
+#include "compute/files/gguf.h"
+#include "compute/memory.h"
+#include "tests/display/ui-test.h"
+#include "ui/main-thread.h"
+#include "ui/models-page.h"
+
+static AdwApplication *application;
+
+/* --------- An engine that counts how often it is told to reload ------------------ */
+
+#define TYPE_COUNTING_ENGINE (counting_engine_get_type ())
+G_DECLARE_FINAL_TYPE (CountingEngine, counting_engine, COUNTING, ENGINE, DescryEngine)
+
+struct _CountingEngine
+{
+  DescryEngine parent_instance;
+  guint        reloads;
+};
+
+G_DEFINE_TYPE (CountingEngine, counting_engine, DESCRY_TYPE_ENGINE)
+
+static void
+counting_engine_reload (DescryEngine *engine,
+                        const char   *device)
+{
+  g_assert_null (device); /* the device stays */
+  COUNTING_ENGINE (engine)->reloads++;
+}
+
+static void
+counting_engine_class_init (CountingEngineClass *class)
+{
+  DESCRY_ENGINE_CLASS (class)->reload = counting_engine_reload;
+}
+
+static void
+counting_engine_init (CountingEngine *self)
+{
+}
+
+/* --------- A bundle ------------------ */
+
+typedef struct
+{
+  char             *folder; /* of the bundle */
+  char             *outside; /* where files to add are */
+  CountingEngine   *engine;
+  DescryModelsPage *page;
+} Fixture;
+
+static char *
+write_network (const char *folder,
+               const char *name,
+               const char *architecture,
+               const char *title)
+{
+  g_autoptr (DescryGgufWriter) writer = descry_gguf_writer_new ();
+  g_autoptr (GError) error = NULL;
+  float *values = descry_try_alloc (64, sizeof *values);
+  const guint64 dims[] = { 64 };
+  char *path = g_build_filename (folder, name, NULL);
+  guint i;
+
+  g_assert_nonnull (values);
+  for (i = 0; i < 64; i++)
+    values[i] = i;
+  descry_gguf_writer_set_string (writer, "general.architecture", architecture);
+  descry_gguf_writer_set_string (writer, "general.name", title);
+  descry_gguf_writer_set_string (writer, "general.license", "MIT");
+  descry_gguf_writer_add (writer, "weight", DESCRY_GGML_F32, 1, dims, values, 64 * sizeof *values);
+  g_assert_true (descry_gguf_writer_write (writer, path, &error));
+  g_assert_no_error (error);
+
+  return path;
+}
+
+static gboolean
+is_there (Fixture    *fixture,
+          const char *name)
+{
+  g_autofree char *path = g_build_filename (fixture->folder, name, NULL);
+
+  return g_file_test (path, G_FILE_TEST_EXISTS);
+}
+
+/* How many files the slot has in bundle.json. */
+static guint
+count_files (Fixture   *fixture,
+             DescrySlot slot)
+{
+  g_autoptr (DescryBundle) bundle = descry_bundle_open (fixture->folder, NULL);
+
+  g_assert_nonnull (bundle);
+  return bundle->slots[slot]->len;
+}
+
+static void
+open_page (Fixture *fixture)
+{
+  fixture->page = DESCRY_MODELS_PAGE (descry_models_page_new (NULL, DESCRY_ENGINE (fixture->engine), fixture->folder));
+  gtk_window_present (GTK_WINDOW (fixture->page));
+  WAIT_WHILE (!descry_models_page_is_idle (fixture->page));
+  ui_test_pump (60);
+}
+
+static void
+shoot (GtkWidget  *widget,
+       const char *name)
+{
+  g_autoptr (GdkTexture) texture = NULL;
+
+  ui_test_pump (400);
+  texture = ui_test_shoot (widget);
+  ui_test_save (texture, name);
+}
+
+static void
+set_up (Fixture      *fixture,
+        gconstpointer data)
+{
+  g_autoptr (DescryBundle) bundle = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *tagger = NULL, *detector = NULL, *json = NULL;
+
+  fixture->folder = g_dir_make_tmp ("descry-models-XXXXXX", NULL);
+  fixture->outside = g_dir_make_tmp ("descry-outside-XXXXXX", NULL);
+  fixture->engine = g_object_new (TYPE_COUNTING_ENGINE, NULL);
+  json = g_build_filename (fixture->folder, "bundle.json", NULL);
+  g_assert_true (g_file_set_contents (json, "{\"descry\":1,\"name\":\"small\",\"title\":\"A small bundle\",\"slots\":{},"
+                                            "\"missing\":{\"connector\":\"it is not trained yet\"}}", -1, NULL));
+  bundle = descry_bundle_open (fixture->folder, &error);
+  g_assert_no_error (error);
+  tagger = write_network (fixture->outside, "tagger.gguf", "efficientnet-lite", "EfficientNet-Lite0");
+  detector = write_network (fixture->outside, "detector.gguf", "nanodet", "NanoDet & friends <COCO>");
+  g_assert_true (descry_bundle_add (bundle, DESCRY_SLOT_TAGGER, tagger, &error));
+  g_assert_true (descry_bundle_add (bundle, DESCRY_SLOT_DETECTOR, detector, &error));
+  open_page (fixture);
+}
+
+static void
+remove_folder (char *folder)
+{
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  const char *name;
+
+  while ((name = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *path = g_build_filename (folder, name, NULL);
+
+      g_unlink (path);
+    }
+  g_rmdir (folder);
+  g_free (folder);
+}
+
+static void
+tear_down (Fixture      *fixture,
+           gconstpointer data)
+{
+  gpointer alive = fixture->page, engine = fixture->engine;
+
+  if (fixture->page != NULL)
+    {
+      g_object_add_weak_pointer (G_OBJECT (fixture->page), &alive);
+      gtk_window_destroy (GTK_WINDOW (fixture->page));
+      WAIT_WHILE (alive != NULL);
+    }
+  g_object_add_weak_pointer (G_OBJECT (fixture->engine), &engine);
+  g_object_unref (fixture->engine);
+  WAIT_WHILE (engine != NULL);
+  remove_folder (fixture->folder);
+  remove_folder (fixture->outside);
+}
+
+/* --------- Tests ------------------ */
+
+static void
+test_list (Fixture      *fixture,
+           gconstpointer data)
+{
+  GtkWidget *page = GTK_WIDGET (fixture->page);
+  guint n = 0;
+
+  g_assert_nonnull (ui_test_find (page, GTK_TYPE_LABEL, "EfficientNet-Lite0"));
+  g_assert_nonnull (ui_test_find (page, GTK_TYPE_LABEL, "NanoDet & friends <COCO>"));
+  g_assert_nonnull (ui_test_find (page, GTK_TYPE_LABEL, "it is not trained yet"));
+  g_assert_nonnull (ui_test_find (page, GTK_TYPE_LABEL, "no network is installed for it"));
+  ui_test_walk (page, ui_test_check_named, &n);
+  g_assert_cmpuint (n, >=, 4); /* Verify and Remove of two files */
+  shoot (page, "models.png");
+}
+
+static void
+test_verify (Fixture      *fixture,
+             gconstpointer data)
+{
+  g_autofree char *path = g_build_filename (fixture->folder, "tagger.gguf", NULL), *bytes = NULL;
+  gsize length;
+
+  descry_models_page_verify (fixture->page, NULL);
+  g_assert_false (descry_models_page_is_idle (fixture->page));
+  WAIT_WHILE (!descry_models_page_is_idle (fixture->page));
+  g_assert_null (descry_models_page_get_error (fixture->page));
+  g_assert_nonnull (ui_test_find (GTK_WIDGET (fixture->page), GTK_TYPE_LABEL, "All files are right"));
+
+  /* One byte is another one: same size, so only the hash tells. */
+  g_assert_true (g_file_get_contents (path, &bytes, &length, NULL));
+  bytes[length - 1] ^= 1;
+  g_assert_true (g_file_set_contents (path, bytes, length, NULL));
+  descry_models_page_verify (fixture->page, "tagger.gguf");
+  WAIT_WHILE (!descry_models_page_is_idle (fixture->page));
+  g_assert_nonnull (strstr (descry_models_page_get_error (fixture->page), "SHA-256"));
+  g_assert_cmpuint (fixture->engine->reloads, ==, 0);
+  shoot (GTK_WIDGET (fixture->page), "models-wrong.png");
+
+  /* The other one is still right. */
+  descry_models_page_verify (fixture->page, "detector.gguf");
+  WAIT_WHILE (!descry_models_page_is_idle (fixture->page));
+  g_assert_null (descry_models_page_get_error (fixture->page));
+}
+
+static void
+test_add (Fixture      *fixture,
+          gconstpointer data)
+{
+  g_autofree char *good = write_network (fixture->outside, "words.gguf", "llama", "A language model");
+  g_autofree char *other = write_network (fixture->outside, "other.gguf", "isnet", "A segmenter");
+  g_autofree char *broken = g_build_filename (fixture->outside, "broken.gguf", NULL);
+  const char *message;
+
+  descry_models_page_add (fixture->page, DESCRY_SLOT_LLM, good);
+  WAIT_WHILE (!descry_models_page_is_idle (fixture->page));
+  g_assert_null (descry_models_page_get_error (fixture->page));
+  g_assert_true (is_there (fixture, "words.gguf"));
+  g_assert_cmpuint (count_files (fixture, DESCRY_SLOT_LLM), ==, 1);
+  g_assert_cmpuint (fixture->engine->reloads, ==, 1);
+  g_assert_nonnull (ui_test_find (GTK_WIDGET (fixture->page), GTK_TYPE_LABEL, "A language model"));
+
+  /* For another slot: file, expected, found. Nothing changes. */
+  descry_models_page_add (fixture->page, DESCRY_SLOT_LLM, other);
+  WAIT_WHILE (!descry_models_page_is_idle (fixture->page));
+  message = descry_models_page_get_error (fixture->page);
+  g_assert_nonnull (strstr (message, "other.gguf"));
+  g_assert_nonnull (strstr (message, "llama"));
+  g_assert_nonnull (strstr (message, "isnet"));
+  g_assert_false (is_there (fixture, "other.gguf"));
+
+  g_assert_true (g_file_set_contents (broken, "GGUF and then nonsense", -1, NULL));
+  descry_models_page_add (fixture->page, DESCRY_SLOT_LLM, broken);
+  WAIT_WHILE (!descry_models_page_is_idle (fixture->page));
+  g_assert_nonnull (strstr (descry_models_page_get_error (fixture->page), "broken.gguf"));
+  g_assert_true (is_there (fixture, "words.gguf"));
+  g_assert_cmpuint (fixture->engine->reloads, ==, 1);
+}
+
+static void
+test_undo (Fixture      *fixture,
+           gconstpointer data)
+{
+  GtkWidget *page = GTK_WIDGET (fixture->page);
+
+  descry_models_page_remove (fixture->page, DESCRY_SLOT_TAGGER, "tagger.gguf");
+  descry_models_page_remove (fixture->page, DESCRY_SLOT_DETECTOR, "detector.gguf");
+  ui_test_pump (400);
+  g_assert_null (ui_test_find (page, GTK_TYPE_LABEL, "EfficientNet-Lite0"));
+  g_assert_true (is_there (fixture, "tagger.gguf"));
+  g_assert_cmpuint (count_files (fixture, DESCRY_SLOT_TAGGER), ==, 1);
+  shoot (page, "models-removed.png");
+
+  descry_models_page_undo (fixture->page);
+  ui_test_pump (1000);
+  g_assert_true (descry_models_page_is_idle (fixture->page));
+  g_assert_nonnull (ui_test_find (page, GTK_TYPE_LABEL, "EfficientNet-Lite0"));
+  g_assert_true (is_there (fixture, "tagger.gguf"));
+  g_assert_true (is_there (fixture, "detector.gguf"));
+  g_assert_cmpuint (fixture->engine->reloads, ==, 0);
+}
+
+/* The message times out: now the file is deleted, and the engine hears of it. */
+static void
+test_remove (Fixture      *fixture,
+             gconstpointer data)
+{
+  descry_models_page_remove (fixture->page, DESCRY_SLOT_TAGGER, "tagger.gguf");
+  ui_test_pump (2000);
+  g_assert_true (is_there (fixture, "tagger.gguf"));
+  WAIT_WHILE (fixture->engine->reloads == 0);
+  g_assert_false (is_there (fixture, "tagger.gguf"));
+  g_assert_true (is_there (fixture, "detector.gguf"));
+  g_assert_cmpuint (count_files (fixture, DESCRY_SLOT_TAGGER), ==, 0);
+  g_assert_null (descry_models_page_get_error (fixture->page));
+}
+
+/* The message goes with its window; the file then too. */
+static void
+test_close (Fixture      *fixture,
+            gconstpointer data)
+{
+  gpointer alive = fixture->page;
+
+  g_object_add_weak_pointer (G_OBJECT (fixture->page), &alive);
+  descry_models_page_remove (fixture->page, DESCRY_SLOT_TAGGER, "tagger.gguf");
+  ui_test_pump (100);
+  g_assert_true (is_there (fixture, "tagger.gguf"));
+  gtk_window_destroy (GTK_WINDOW (fixture->page));
+  fixture->page = NULL;
+  WAIT_WHILE (alive != NULL);
+  WAIT_WHILE (fixture->engine->reloads == 0);
+  g_assert_false (is_there (fixture, "tagger.gguf"));
+}
+
+static void
+test_missing (Fixture      *fixture,
+              gconstpointer data)
+{
+  g_autofree char *path = g_build_filename (fixture->folder, "bundle.json", NULL);
+
+  gtk_window_destroy (GTK_WINDOW (fixture->page));
+  g_assert_true (g_file_set_contents (path, "[]", -1, NULL));
+  open_page (fixture);
+  g_assert_nonnull (descry_models_page_get_error (fixture->page));
+  g_assert_nonnull (ui_test_find (GTK_WIDGET (fixture->page), GTK_TYPE_LABEL, "Models Needed"));
+  shoot (GTK_WIDGET (fixture->page), "models-missing.png");
+}
+
+/* Narrow, right to left, large letters, high contrast. */
+static void
+test_states (Fixture      *fixture,
+             gconstpointer data)
+{
+  GtkSettings *settings = gtk_settings_get_default ();
+  AdwStyleManager *style = adw_style_manager_get_default ();
+  GtkWidget *page = GTK_WIDGET (fixture->page);
+  int least;
+  int dpi;
+
+  gtk_widget_measure (page, GTK_ORIENTATION_HORIZONTAL, -1, &least, NULL, NULL, NULL);
+  g_test_message ("least width %d px", least);
+  g_assert_cmpint (least, <=, 360);
+  gtk_window_set_default_size (GTK_WINDOW (page), 360, 640);
+  shoot (page, "models-narrow.png");
+
+  gtk_widget_set_default_direction (GTK_TEXT_DIR_RTL);
+  gtk_window_destroy (GTK_WINDOW (page));
+  open_page (fixture);
+  shoot (GTK_WIDGET (fixture->page), "models-rtl.png");
+  gtk_widget_set_default_direction (GTK_TEXT_DIR_LTR);
+
+  g_object_get (settings, "gtk-xft-dpi", &dpi, NULL);
+  g_object_set (settings, "gtk-xft-dpi", 144 * 1024, NULL);
+  gtk_window_destroy (GTK_WINDOW (fixture->page));
+  open_page (fixture);
+  shoot (GTK_WIDGET (fixture->page), "models-large.png");
+  g_object_set (settings, "gtk-xft-dpi", dpi, NULL);
+
+  adw_style_manager_set_color_scheme (style, ADW_COLOR_SCHEME_FORCE_DARK);
+  shoot (GTK_WIDGET (fixture->page), "models-dark.png");
+  adw_style_manager_set_color_scheme (style, ADW_COLOR_SCHEME_DEFAULT);
+}
+
+int
+main (int    argc,
+      char **argv)
+{
+  int status;
+
+  gtk_test_init (&argc, &argv, NULL);
+  g_setenv ("GTK_A11Y", "test", TRUE);
+  descry_ui_init ();
+  application = g_object_new (ADW_TYPE_APPLICATION, "application-id", "io.github.descry.Test", "flags", G_APPLICATION_NON_UNIQUE, NULL);
+  g_assert_true (g_application_register (G_APPLICATION (application), NULL, NULL));
+
+  g_test_add ("/models/list", Fixture, NULL, set_up, test_list, tear_down);
+  g_test_add ("/models/verify", Fixture, NULL, set_up, test_verify, tear_down);
+  g_test_add ("/models/add", Fixture, NULL, set_up, test_add, tear_down);
+  g_test_add ("/models/undo", Fixture, NULL, set_up, test_undo, tear_down);
+  g_test_add ("/models/remove", Fixture, NULL, set_up, test_remove, tear_down);
+  g_test_add ("/models/close", Fixture, NULL, set_up, test_close, tear_down);
+  g_test_add ("/models/missing", Fixture, NULL, set_up, test_missing, tear_down);
+  g_test_add ("/models/states", Fixture, NULL, set_up, test_states, tear_down);
+
+  status = g_test_run ();
+  g_object_unref (application);
+  return status;
+}
