@@ -55,6 +55,7 @@ struct _DescryModelsPage
   /* What can be undone while the toast is there */
   GPtrArray          *removals; /* of Removal */
   AdwToast           *removed_toast;
+  guint               removed_source; /* ends the toast */
   gboolean            commit_waits; /* the toast has gone while work was under way */
 
   GtkFileChooserNative *chooser;
@@ -147,7 +148,7 @@ set_working (DescryModelsPage *self,
 
 static void
 finish_work (DescryModelsPage *self,
-             DescryModelsWork             *work,
+             DescryModelsWork *work,
              GError           *error)
 {
   g_clear_pointer (&self->bundle, descry_bundle_free);
@@ -163,6 +164,9 @@ finish_work (DescryModelsPage *self,
       g_autofree char *escaped = g_markup_escape_text (error->message, -1);
 
       adw_status_page_set_description (self->missing, escaped);
+      /* A damaged bundle is not overwritten, and a folder that was named is the user's own. */
+      gtk_widget_set_visible (GTK_WIDGET (self->create), g_error_matches (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_MISSING)
+                                                           && (self->bundle_name == NULL || strchr (self->bundle_name, '/') == NULL));
       gtk_stack_set_visible_child_name (self->stack, "missing");
       return;
     }
@@ -208,12 +212,12 @@ work_cb (GObject      *source,
 }
 
 static GTask *
-start_task (DescryModelsPage *self,
-            DescryModelsWorkKind          kind,
-            DescrySlot        slot,
-            const char       *file,
-            GPtrArray        *removals, /* taken */
-            GCancellable     *cancellable)
+start_task (DescryModelsPage    *self,
+            DescryModelsWorkKind kind,
+            DescrySlot           slot,
+            const char          *file,
+            GPtrArray           *removals, /* taken */
+            GCancellable        *cancellable)
 {
   /* No source object: the window may close, and a removal goes on after that. */
   GTask *task = g_task_new (NULL, cancellable, work_cb, NULL);
@@ -238,11 +242,11 @@ start_task (DescryModelsPage *self,
 
 /* What was removed goes with this work, or stays to be undone. */
 static void
-start_work (DescryModelsPage *self,
-            DescryModelsWorkKind          kind,
-            DescrySlot        slot,
-            const char       *file,
-            const char       *text)
+start_work (DescryModelsPage    *self,
+            DescryModelsWorkKind kind,
+            DescrySlot           slot,
+            const char          *file,
+            const char          *text)
 {
   GPtrArray *removals = NULL;
 
@@ -269,6 +273,7 @@ drop_toast (DescryModelsPage *self)
 {
   g_autoptr (AdwToast) toast = g_steal_pointer (&self->removed_toast);
 
+  g_clear_handle_id (&self->removed_source, g_source_remove);
   if (toast != NULL)
     adw_toast_dismiss (toast);
 }
@@ -289,16 +294,67 @@ toast_dismissed_cb (AdwToast         *toast,
   if (toast != self->removed_toast)
     return;
 
+  g_clear_handle_id (&self->removed_source, g_source_remove);
   g_clear_object (&self->removed_toast);
   commit_removals (self);
 }
 
 static void
+forget_removals (DescryModelsPage *self)
+{
+  g_ptr_array_set_size (self->removals, 0);
+  self->commit_waits = FALSE;
+  show_bundle (self);
+}
+
+/* The toast goes by itself after this. */
+static void
 undo_clicked_cb (AdwToast         *toast,
                  DescryModelsPage *self)
 {
-  if (toast == self->removed_toast)
-    descry_models_page_undo (self);
+  if (toast != self->removed_toast)
+    return;
+
+  g_clear_handle_id (&self->removed_source, g_source_remove);
+  g_clear_object (&self->removed_toast);
+  forget_removals (self);
+}
+
+static gboolean
+toast_late_cb (gpointer data)
+{
+  DescryModelsPage *self = data;
+
+  self->removed_source = 0;
+  adw_toast_dismiss (self->removed_toast);
+  return G_SOURCE_REMOVE;
+}
+
+/* One message for all that can come back; its time begins anew with each. It is not replaced: libadwaita 1.2
+ * falls over a toast that goes while it still moves in. */
+static void
+announce_removals (DescryModelsPage *self)
+{
+  const DescryRemoval *newest = g_ptr_array_index (self->removals, self->removals->len - 1);
+  g_autofree char *text = NULL;
+
+  text = self->removals->len == 1 ? g_strdup_printf (_("%s is removed"), newest->file)
+                                  : g_strdup_printf (ngettext ("%u file is removed", "%u files are removed", self->removals->len), self->removals->len);
+  g_clear_handle_id (&self->removed_source, g_source_remove);
+  self->removed_source = g_timeout_add_seconds (TOAST_SECONDS, toast_late_cb, self);
+  if (self->removed_toast != NULL)
+    {
+      adw_toast_set_title (self->removed_toast, text);
+      return;
+    }
+
+  self->removed_toast = adw_toast_new (text);
+  adw_toast_set_button_label (self->removed_toast, _("_Undo"));
+  adw_toast_set_timeout (self->removed_toast, 0);
+  adw_toast_set_priority (self->removed_toast, ADW_TOAST_PRIORITY_HIGH);
+  g_signal_connect_object (self->removed_toast, "button-clicked", G_CALLBACK (undo_clicked_cb), self, 0);
+  g_signal_connect_object (self->removed_toast, "dismissed", G_CALLBACK (toast_dismissed_cb), self, 0);
+  adw_toast_overlay_add_toast (self->toasts, g_object_ref (self->removed_toast));
 }
 
 void
@@ -306,10 +362,8 @@ descry_models_page_undo (DescryModelsPage *self)
 {
   g_return_if_fail (DESCRY_IS_MODELS_PAGE (self));
 
-  g_ptr_array_set_size (self->removals, 0);
-  self->commit_waits = FALSE;
   drop_toast (self);
-  show_bundle (self);
+  forget_removals (self);
 }
 
 void
@@ -317,7 +371,6 @@ descry_models_page_remove (DescryModelsPage *self,
                            DescrySlot        slot,
                            const char       *file)
 {
-  g_autofree char *text = NULL;
   DescryRemoval *removal;
 
   g_return_if_fail (DESCRY_IS_MODELS_PAGE (self) && (guint) slot < DESCRY_N_SLOTS && file != NULL);
@@ -330,17 +383,7 @@ descry_models_page_remove (DescryModelsPage *self,
   removal->file = g_strdup (file);
   g_ptr_array_add (self->removals, removal);
 
-  /* One message for all that can come back. */
-  drop_toast (self);
-  text = self->removals->len == 1 ? g_strdup_printf (_("%s is removed"), file)
-                                  : g_strdup_printf (ngettext ("%u file is removed", "%u files are removed", self->removals->len), self->removals->len);
-  self->removed_toast = adw_toast_new (text);
-  adw_toast_set_button_label (self->removed_toast, _("_Undo"));
-  adw_toast_set_timeout (self->removed_toast, TOAST_SECONDS);
-  adw_toast_set_priority (self->removed_toast, ADW_TOAST_PRIORITY_HIGH);
-  g_signal_connect_object (self->removed_toast, "button-clicked", G_CALLBACK (undo_clicked_cb), self, 0);
-  g_signal_connect_object (self->removed_toast, "dismissed", G_CALLBACK (toast_dismissed_cb), self, 0);
-  adw_toast_overlay_add_toast (self->toasts, g_object_ref (self->removed_toast));
+  announce_removals (self);
   show_bundle (self);
 }
 
@@ -714,6 +757,7 @@ descry_models_page_dispose (GObject *object)
   DescryModelsPage *self = DESCRY_MODELS_PAGE (object);
 
   g_clear_handle_id (&self->progress_source, g_source_remove);
+  g_clear_handle_id (&self->removed_source, g_source_remove);
   if (self->cancellable != NULL)
     g_cancellable_cancel (self->cancellable);
   g_clear_object (&self->cancellable);

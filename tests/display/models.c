@@ -278,12 +278,19 @@ test_undo (Fixture      *fixture,
   g_assert_cmpuint (count_files (fixture, DESCRY_SLOT_TAGGER), ==, 1);
   shoot (page, "models-removed.png");
 
-  descry_models_page_undo (fixture->page);
+  gtk_widget_activate (ui_test_find (page, GTK_TYPE_BUTTON, "_Undo"));
   ui_test_pump (1000);
   g_assert_true (descry_models_page_is_idle (fixture->page));
   g_assert_nonnull (ui_test_find (page, GTK_TYPE_LABEL, "EfficientNet-Lite0"));
   g_assert_true (is_there (fixture, "tagger.gguf"));
   g_assert_true (is_there (fixture, "detector.gguf"));
+
+  /* The same without the button. */
+  descry_models_page_remove (fixture->page, DESCRY_SLOT_TAGGER, "tagger.gguf");
+  ui_test_pump (400);
+  descry_models_page_undo (fixture->page);
+  ui_test_pump (1000);
+  g_assert_true (is_there (fixture, "tagger.gguf"));
   g_assert_cmpuint (fixture->engine->reloads, ==, 0);
 }
 

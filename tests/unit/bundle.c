@@ -254,6 +254,52 @@ test_names (void)
     }
 }
 
+/* Known without reading the file, forgotten when it changes. */
+static void
+test_hash_state (Fixture      *fixture,
+                 gconstpointer data)
+{
+  g_autofree char *json = make_json ("abc.gguf", ABC_SHA256, "3");
+  g_autofree char *path = g_build_filename (fixture->folder, "abc.gguf", NULL);
+  g_autoptr (DescryBundle) bundle = NULL;
+  DescryBundleFile *file;
+
+  write_json (fixture, json, -1);
+  bundle = descry_bundle_open (fixture->folder, NULL);
+  g_assert_nonnull (bundle);
+  file = g_ptr_array_index (bundle->slots[DESCRY_SLOT_TAGGER], 0);
+  g_assert_cmpint (descry_bundle_hash_state (file), ==, DESCRY_HASH_UNKNOWN);
+  g_assert_true (descry_bundle_verify (bundle, file, NULL, NULL));
+  g_assert_cmpint (descry_bundle_hash_state (file), ==, DESCRY_HASH_RIGHT);
+
+  g_assert_true (g_file_set_contents (path, "abd", 3, NULL));
+  g_assert_cmpint (descry_bundle_hash_state (file), ==, DESCRY_HASH_UNKNOWN);
+  g_assert_false (descry_bundle_verify (bundle, file, NULL, NULL));
+  g_assert_cmpint (descry_bundle_hash_state (file), ==, DESCRY_HASH_WRONG);
+}
+
+static void
+test_create (void)
+{
+  g_autoptr (DescryBundle) bundle = NULL;
+  g_autoptr (DescryBundle) again = NULL;
+  g_autoptr (GError) error = NULL;
+  guint i;
+
+  bundle = descry_bundle_create ("begun", &error);
+  g_assert_no_error (error);
+  for (i = 0; i < DESCRY_N_SLOTS; i++)
+    {
+      g_assert_cmpuint (bundle->slots[i]->len, ==, 0);
+      g_assert_nonnull (bundle->missing[i]);
+    }
+  again = descry_bundle_open ("begun", &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (again->path, ==, bundle->path);
+  g_assert_null (descry_bundle_create ("../begun", &error));
+  g_assert_error (error, DESCRY_ERROR, DESCRY_ERROR_USAGE);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -265,7 +311,9 @@ main (int    argc,
   g_test_add ("/bundle/cancelled", Fixture, NULL, set_up, test_cancelled, tear_down);
   g_test_add ("/bundle/absent", Fixture, NULL, set_up, test_absent, tear_down);
   g_test_add ("/bundle/hostile", Fixture, NULL, set_up, test_hostile, tear_down);
+  g_test_add ("/bundle/hash-state", Fixture, NULL, set_up, test_hash_state, tear_down);
   g_test_add_func ("/bundle/names", test_names);
+  g_test_add_func ("/bundle/create", test_create);
 
   return g_test_run ();
 }

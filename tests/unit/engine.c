@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include <glib/gstdio.h>
+
 #include "compute/lyrics/engine.h"
 
 /* An engine that answers from a thread of its own, as told. */
@@ -295,6 +297,72 @@ test_local_without_bundle (void)
   g_assert_finalize_object (engine);
 }
 
+static void
+write_bundle (const char *folder,
+              const char *reason)
+{
+  g_autofree char *path = g_build_filename (folder, "bundle.json", NULL);
+  g_autofree char *text = g_strdup_printf ("{\"descry\": 1, \"slots\": {}, \"missing\": {\"llm\": \"%s\"}}", reason);
+
+  g_assert_true (g_file_set_contents (path, text, -1, NULL));
+}
+
+static void
+changed_loop_cb (DescryEngine *engine,
+                 GMainLoop    *loop)
+{
+  g_main_loop_quit (loop);
+}
+
+/* Another bundle and another device, with no job that asks for them. */
+static void
+test_reload (void)
+{
+  g_autofree char *folder = g_dir_make_tmp ("descry-reload-XXXXXX", NULL);
+  g_autofree char *file = g_build_filename (folder, "bundle.json", NULL);
+  g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
+  static const struct { const char *reason, *device; gboolean opens; } steps[] = {
+    { "first", NULL, TRUE },
+    { "second", NULL, TRUE },
+    { "third", "no device has such a name", FALSE },
+    { "fourth", NULL, FALSE }, /* the selector stays */
+    { "fifth", "Platform\tGone\t1.0", TRUE }, /* remembered, gone: the library chooses */
+    { "sixth", "", TRUE },
+  };
+  DescryEngine *engine;
+  guint i;
+
+  write_bundle (folder, steps[0].reason);
+  engine = descry_local_engine_new (folder, NULL);
+  g_signal_connect (engine, "changed", G_CALLBACK (changed_loop_cb), loop);
+  for (i = 0; i < G_N_ELEMENTS (steps); i++)
+    {
+      DescryEngineStatus *status;
+
+      write_bundle (folder, steps[i].reason);
+      if (i > 0)
+        descry_engine_reload (engine, steps[i].device);
+      g_main_loop_run (loop);
+      status = descry_engine_status (engine);
+      if (i == 0 && status->device == NULL)
+        {
+          g_test_skip ("there is no OpenCL device");
+          descry_engine_status_free (status);
+          break;
+        }
+      g_assert_cmpstr (status->slots[DESCRY_SLOT_LLM].reason, ==, steps[i].reason);
+      g_assert_true (status->ready == steps[i].opens);
+      g_assert_true ((status->device_error == NULL) == steps[i].opens);
+      descry_engine_status_free (status);
+    }
+
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  g_assert_finalize_object (engine);
+  g_unlink (file);
+  g_rmdir (folder);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -306,6 +374,7 @@ main (int    argc,
   g_test_add_func ("/engine/cancel", test_cancel);
   g_test_add_func ("/engine/status", test_status);
   g_test_add_func ("/engine/local-without-bundle", test_local_without_bundle);
+  g_test_add_func ("/engine/reload", test_reload);
 
   return g_test_run ();
 }
