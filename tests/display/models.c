@@ -341,7 +341,7 @@ test_missing (Fixture      *fixture,
   shoot (GTK_WIDGET (fixture->page), "models-missing.png");
 }
 
-/* Narrow, right to left, large letters, high contrast. */
+/* Narrow, right to left, large letters, dark. */
 static void
 test_states (Fixture      *fixture,
              gconstpointer data)
