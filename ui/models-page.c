@@ -548,7 +548,7 @@ add_fact (AdwExpanderRow *row,
 
 static const char *
 hash_text (const DescryBundleFile *file,
-           const DescryFileState        *state)
+           const DescryFileState  *state)
 {
   if (!file->present)
     return _("missing");

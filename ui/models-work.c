@@ -89,8 +89,8 @@ progress_cb (double   fraction,
 
 /* Each file once, even if two slots share it. */
 static GPtrArray *
-list_files (DescryModelsWork         *work,
-            DescryBundle *bundle)
+list_files (DescryModelsWork *work,
+            DescryBundle     *bundle)
 {
   GPtrArray *files = g_ptr_array_new ();
   g_autoptr (GHashTable) seen = g_hash_table_new (g_str_hash, g_str_equal);
@@ -113,10 +113,10 @@ list_files (DescryModelsWork         *work,
 
 /* Goes on after a wrong file: the others' state is wanted too. Only being stopped is an error of the work. */
 static gboolean
-verify_files (DescryModelsWork         *work,
-              GCancellable *cancellable,
-              char        **first,
-              GError      **error)
+verify_files (DescryModelsWork *work,
+              GCancellable     *cancellable,
+              char            **first,
+              GError          **error)
 {
   g_autoptr (GPtrArray) files = list_files (work, work->opened);
   guint i;

@@ -21,22 +21,22 @@ typedef enum { WORK_LOAD, WORK_CREATE, WORK_VERIFY, WORK_ADD, WORK_REMOVE } Desc
 /* A piece of work; the thread's alone while it runs but for @permille. */
 typedef struct
 {
-  DescryModelsWorkKind kind;
-  char         *bundle; /* name or folder, or NULL */
-  DescrySlot    slot;
-  char         *file; /* of the bundle, or a path to add; NULL: every file */
-  GPtrArray    *removals; /* of DescryRemoval: done first */
-  GWeakRef      page;
-  DescryEngine *engine; /* or NULL */
-  int           permille; /* atomic */
-  guint64       total, done; /* bytes, of a verification */
-  guint64       size; /* of the file under way */
+  DescryModelsWorkKind  kind;
+  char                 *bundle; /* name or folder, or NULL */
+  DescrySlot            slot;
+  char                 *file; /* of the bundle, or a path to add; NULL: every file */
+  GPtrArray            *removals; /* of DescryRemoval: done first */
+  GWeakRef              page;
+  DescryEngine         *engine; /* or NULL */
+  int                   permille; /* atomic */
+  guint64               total, done; /* bytes, of a verification */
+  guint64               size; /* of the file under way */
 
-  DescryBundle *opened; /* afterwards; NULL with @missing */
-  GHashTable   *states; /* file name → DescryFileState */
-  GError       *missing;
-  guint         wrong; /* files whose checksum differs */
-  gboolean      changed; /* bundle.json is another one */
+  DescryBundle         *opened; /* afterwards; NULL with @missing */
+  GHashTable           *states; /* file name → DescryFileState */
+  GError               *missing;
+  guint                 wrong; /* files whose checksum differs */
+  gboolean              changed; /* bundle.json is another one */
 } DescryModelsWork;
 
 typedef struct
