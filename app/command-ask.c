@@ -32,6 +32,7 @@ typedef struct
   gboolean no_lora;
   int      max_tokens;
   double   temperature;
+  double   top_p;
   double   threshold;
   gint64   seed;
 } Options;
@@ -138,6 +139,7 @@ ask_about (DescryCli     *cli,
   const DescryAskOptions ask_options = {
     .max_tokens = (guint) options->max_tokens,
     .temperature = (float) options->temperature,
+    .top_p = (float) options->top_p,
     .seed = (guint64) options->seed,
     .threshold = (float) options->threshold,
     .no_connector = options->no_connector,
@@ -326,6 +328,7 @@ descry_command_ask (int    argc,
     { "threshold", 't', 0, G_OPTION_ARG_DOUBLE, &options.threshold, N_("Do not tell of objects with a lower score (0.5)"), N_("SCORE") },
     { "max-tokens", 'n', 0, G_OPTION_ARG_INT, &options.max_tokens, N_("Longest answer (256)"), N_("TOKENS") },
     { "temperature", 0, 0, G_OPTION_ARG_DOUBLE, &options.temperature, N_("0 always takes the likeliest token (default)"), N_("T") },
+    { "top-p", 0, 0, G_OPTION_ARG_DOUBLE, &options.top_p, N_("With a temperature: draw from the likeliest tokens that together reach this share (1: all)"), N_("P") },
     { "seed", 0, 0, G_OPTION_ARG_INT64, &options.seed, N_("Seed of the choice when the temperature is above 0"), N_("SEED") },
     { "no-lora", 0, 0, G_OPTION_ARG_NONE, &options.no_lora, N_("The language model as published, without Descry's adapters"), NULL },
     { "no-connector", 0, 0, G_OPTION_ARG_NONE, &options.no_connector, N_("Text alone, without soft tokens"), NULL },
@@ -347,7 +350,7 @@ descry_command_ask (int    argc,
       return DESCRY_EXIT_USAGE;
     }
   if (!descry_cli_in_range ("--threshold", options.threshold, 0.0, 1.0) || !descry_cli_in_range ("--temperature", options.temperature, 0.0, 10.0)
-      || !descry_cli_in_range ("--max-tokens", options.max_tokens, 0, 1 << 20) || !parse_objects (options.objects, chips))
+      || !descry_cli_in_range ("--top-p", options.top_p, 0.0, 1.0) || !descry_cli_in_range ("--max-tokens", options.max_tokens, 0, 1 << 20) || !parse_objects (options.objects, chips))
     return DESCRY_EXIT_USAGE;
 
   if (options.batch != NULL)

@@ -187,6 +187,7 @@ generate (Question             *question,
   gsize told;
   guint i;
 
+  descry_llama_session_set_top_p (language->session, question->job->options.top_p);
   for (i = 0; i < question->room && problem == NULL; i++)
     {
       gint32 id = descry_llama_next (language->session, question->job->options.temperature, &seed, cancellable, &problem);
@@ -256,7 +257,8 @@ descry_ask_run (DescryPipeline       *pipeline,
   question.job = job;
   question.turn = turn;
   question.ids = ids;
-  descry_pipeline_set_adapter (pipeline, !job->options.no_lora);
+  /* The adapters were trained on talk about pictures and would only harm other talk. */
+  descry_pipeline_set_adapter (pipeline, !job->options.no_lora && (job->image != NULL || job->scene != NULL));
   question.language = descry_pipeline_language (pipeline, cancellable, &problem);
   if (problem == NULL)
     write_prompt (&question);

@@ -436,6 +436,25 @@ descry_engine_reload (DescryEngine *self,
     DESCRY_ENGINE_GET_CLASS (self)->reload (self, device);
 }
 
+void
+descry_engine_unload (DescryEngine *self)
+{
+  g_return_if_fail (DESCRY_IS_ENGINE (self));
+
+  if (DESCRY_ENGINE_GET_CLASS (self)->unload != NULL)
+    DESCRY_ENGINE_GET_CLASS (self)->unload (self);
+}
+
+void
+descry_engine_set_idle (DescryEngine *self,
+                        guint         seconds)
+{
+  g_return_if_fail (DESCRY_IS_ENGINE (self));
+
+  if (DESCRY_ENGINE_GET_CLASS (self)->set_idle != NULL)
+    DESCRY_ENGINE_GET_CLASS (self)->set_idle (self, seconds);
+}
+
 static void
 descry_engine_dispose (GObject *object)
 {

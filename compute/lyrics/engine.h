@@ -30,6 +30,8 @@ typedef struct
   char    *bundle;
   struct { gboolean usable; char *title; char *reason; } slots[DESCRY_N_SLOTS];
   gboolean promptable_segmenter; /* FALSE: + and - points are disabled */
+  gboolean loaded; /* some network is in memory */
+  guint64  device_bytes; /* of the device's memory that are taken now */
 } DescryEngineStatus;
 
 DescryEngineStatus *descry_engine_status_copy (const DescryEngineStatus *status);
@@ -39,10 +41,11 @@ typedef struct
 {
   guint   max_tokens; /* 0: 256 */
   float   temperature; /* 0: greedy */
+  float   top_p; /* with a temperature: tokens come from the likeliest that reach this share; 0: from all */
   guint64 seed;
   float   threshold; /* objects below it are not told to the model */
   gboolean no_connector;
-  gboolean no_lora; /* the language model as published */
+  gboolean no_lora; /* the language model as published; so it is without a picture anyway */
 } DescryAskOptions;
 
 #define DESCRY_TYPE_ENGINE (descry_engine_get_type ())
@@ -78,6 +81,10 @@ struct _DescryEngineClass
 
   /* See descry_engine_reload(); NULL: there is nothing to reload. */
   void (*reload) (DescryEngine *self, const char *device);
+
+  /* See descry_engine_unload() and descry_engine_set_idle(); NULL: nothing is kept that could go. */
+  void (*unload)   (DescryEngine *self);
+  void (*set_idle) (DescryEngine *self, guint seconds);
 };
 
 /* For implementations; any thread. */
@@ -111,6 +118,12 @@ DescryTurn  *descry_engine_ask_finish     (DescryEngine *self, GAsyncResult *res
 /* Closes device and bundle and opens both anew, after the running job and before the next one: the bundle has
  * other files now, or another device was chosen. @device: selector, "" for the library's choice, NULL for the selector so far. */
 void         descry_engine_reload         (DescryEngine *self, const char *device);
+
+/* Frees the networks after the running job; the next job loads what it needs. */
+void         descry_engine_unload         (DescryEngine *self);
+
+/* Does so by itself when there was no job for this long; 0, the default: never. */
+void         descry_engine_set_idle       (DescryEngine *self, guint seconds);
 
 /* The engine that runs networks, on a thread of its own. Returns at once; opening the device and the bundle is
  * its first job. @device: selector or NULL. */

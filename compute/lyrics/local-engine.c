@@ -41,6 +41,9 @@ struct _DescryLocalEngine
   gboolean quit;
   gboolean reload; /* wanted between two jobs */
   char    *next_device; /* selector for it; "": none, NULL: as before */
+  gboolean unload; /* wanted between two jobs */
+  guint    idle_seconds; /* 0: the networks stay */
+  gboolean loaded; /* there is something to unload */
 
   /* Only the thread. */
   char           *device_name; /* selector or NULL */
@@ -109,7 +112,15 @@ publish_status (DescryLocalEngine *self)
         status->slots[i].reason = g_strdup (self->bundle_error);
     }
   if (self->pipeline != NULL)
-    status->bundle = g_strdup (descry_pipeline_bundle (self->pipeline)->name);
+    {
+      status->bundle = g_strdup (descry_pipeline_bundle (self->pipeline)->name);
+      status->loaded = descry_pipeline_is_loaded (self->pipeline);
+    }
+  if (self->device != NULL)
+    status->device_bytes = descry_device_stats (self->device)->live_bytes;
+  g_mutex_lock (&self->lock);
+  self->loaded = status->loaded;
+  g_mutex_unlock (&self->lock);
 
   descry_engine_set_status (DESCRY_ENGINE (self), status);
 }
@@ -387,26 +398,39 @@ run_job (DescryLocalEngine *self,
     g_task_return_pointer (task, result, destroy);
 }
 
-/* The next job of at least this priority, or NULL. Waits for one of any if @wait; a wish to reload is answered
- * first then, by NULL. */
+/* Until there is something to do, or until the networks have rested long enough. Called with the lock. */
+static void
+wait_for_work (DescryLocalEngine *self,
+               gint64             since)
+{
+  if (self->idle_seconds == 0 || !self->loaded)
+    g_cond_wait (&self->filled, &self->lock);
+  else if (!g_cond_wait_until (&self->filled, &self->lock, since + self->idle_seconds * G_TIME_SPAN_SECOND)
+           && g_get_monotonic_time () >= since + self->idle_seconds * G_TIME_SPAN_SECOND)
+    self->unload = TRUE;
+}
+
+/* The next job of at least this priority, or NULL. Waits for one of any if @wait; a wish to reload or unload is
+ * answered first then, by NULL. */
 static DescryJob *
 take_job (DescryLocalEngine *self,
           Priority           least,
           gboolean           wait)
 {
   DescryJob *job = NULL;
+  gint64 since = g_get_monotonic_time ();
   guint i;
 
   g_mutex_lock (&self->lock);
   for (;;)
     {
-      if (self->quit || (wait && self->reload))
+      if (self->quit || (wait && (self->reload || self->unload)))
         break;
       for (i = 0; i <= least && job == NULL; i++)
         job = g_queue_pop_head (&self->jobs[i]);
       if (job != NULL || !wait)
         break;
-      g_cond_wait (&self->filled, &self->lock);
+      wait_for_work (self, since);
     }
   g_mutex_unlock (&self->lock);
 
@@ -451,6 +475,25 @@ reload (DescryLocalEngine *self)
   return TRUE;
 }
 
+/* The device and the bundle stay open: opening them is what takes long the first time. */
+static gboolean
+unload (DescryLocalEngine *self)
+{
+  gboolean wanted;
+
+  g_mutex_lock (&self->lock);
+  wanted = self->unload && !self->quit;
+  self->unload = FALSE;
+  g_mutex_unlock (&self->lock);
+  if (!wanted)
+    return FALSE;
+
+  if (self->pipeline != NULL)
+    descry_pipeline_unload (self->pipeline);
+  publish_status (self);
+  return TRUE;
+}
+
 static gpointer
 engine_thread (gpointer data)
 {
@@ -459,7 +502,7 @@ engine_thread (gpointer data)
   guint i;
 
   open_all (self, NULL);
-  while ((job = take_job (self, N_PRIORITIES - 1, TRUE)) != NULL || reload (self))
+  while ((job = take_job (self, N_PRIORITIES - 1, TRUE)) != NULL || reload (self) || unload (self))
     {
       if (job == NULL)
         continue;
@@ -515,6 +558,29 @@ descry_local_engine_reload (DescryEngine *engine,
 }
 
 static void
+descry_local_engine_unload (DescryEngine *engine)
+{
+  DescryLocalEngine *self = DESCRY_LOCAL_ENGINE (engine);
+
+  g_mutex_lock (&self->lock);
+  self->unload = TRUE;
+  g_cond_signal (&self->filled);
+  g_mutex_unlock (&self->lock);
+}
+
+static void
+descry_local_engine_set_idle (DescryEngine *engine,
+                              guint         seconds)
+{
+  DescryLocalEngine *self = DESCRY_LOCAL_ENGINE (engine);
+
+  g_mutex_lock (&self->lock);
+  self->idle_seconds = seconds;
+  g_cond_signal (&self->filled);
+  g_mutex_unlock (&self->lock);
+}
+
+static void
 descry_local_engine_dispose (GObject *object)
 {
   DescryLocalEngine *self = DESCRY_LOCAL_ENGINE (object);
@@ -558,6 +624,8 @@ descry_local_engine_class_init (DescryLocalEngineClass *klass)
   object_class->finalize = descry_local_engine_finalize;
   DESCRY_ENGINE_CLASS (klass)->start = descry_local_engine_start;
   DESCRY_ENGINE_CLASS (klass)->reload = descry_local_engine_reload;
+  DESCRY_ENGINE_CLASS (klass)->unload = descry_local_engine_unload;
+  DESCRY_ENGINE_CLASS (klass)->set_idle = descry_local_engine_set_idle;
 }
 
 static void

@@ -56,24 +56,45 @@ descry_pipeline_new (DescryDevice   *device,
   return pipeline;
 }
 
+static void
+unload_language (DescryPipeline *pipeline)
+{
+  g_clear_pointer (&pipeline->language.session, descry_llama_session_free);
+  g_clear_pointer (&pipeline->language.model, descry_llama_free);
+  g_clear_pointer (&pipeline->language.tokenizer, descry_tokenizer_free);
+}
+
+void
+descry_pipeline_unload (DescryPipeline *pipeline)
+{
+  unload_language (pipeline);
+  g_clear_pointer (&pipeline->image_tokens, descry_tokens_unref);
+  g_clear_pointer (&pipeline->image, descry_image_unref);
+  g_clear_pointer (&pipeline->connector, descry_connector_free);
+  g_clear_pointer (&pipeline->encoder, descry_encoder_free);
+  g_clear_pointer (&pipeline->segmenter, descry_isnet_free);
+  g_clear_pointer (&pipeline->centernet, descry_centernet_free);
+  g_clear_pointer (&pipeline->nanodet, descry_nanodet_free);
+  g_clear_pointer (&pipeline->tagger, descry_efficientnet_free);
+  if (pipeline->device != NULL)
+    descry_device_trim (pipeline->device);
+}
+
+gboolean
+descry_pipeline_is_loaded (DescryPipeline *pipeline)
+{
+  return pipeline->language.model != NULL || pipeline->connector != NULL || pipeline->encoder != NULL || pipeline->segmenter != NULL
+         || pipeline->centernet != NULL || pipeline->nanodet != NULL || pipeline->tagger != NULL;
+}
+
 void
 descry_pipeline_free (DescryPipeline *pipeline)
 {
   if (pipeline == NULL)
     return;
 
-  g_clear_pointer (&pipeline->language.session, descry_llama_session_free);
-  g_clear_pointer (&pipeline->language.model, descry_llama_free);
-  g_clear_pointer (&pipeline->language.tokenizer, descry_tokenizer_free);
-  g_clear_pointer (&pipeline->image_tokens, descry_tokens_unref);
-  g_clear_pointer (&pipeline->image, descry_image_unref);
-  g_clear_pointer (&pipeline->connector, descry_connector_free);
+  descry_pipeline_unload (pipeline);
   g_clear_pointer (&pipeline->connector_reason, g_free);
-  g_clear_pointer (&pipeline->encoder, descry_encoder_free);
-  g_clear_pointer (&pipeline->segmenter, descry_isnet_free);
-  g_clear_pointer (&pipeline->centernet, descry_centernet_free);
-  g_clear_pointer (&pipeline->nanodet, descry_nanodet_free);
-  g_clear_pointer (&pipeline->tagger, descry_efficientnet_free);
   g_clear_pointer (&pipeline->bundle, descry_bundle_free);
   g_free (pipeline);
 }
@@ -328,9 +349,7 @@ descry_pipeline_set_adapter (DescryPipeline *pipeline,
 
   pipeline->no_adapter = !use;
   /* Merged or not is decided when the model is loaded. */
-  g_clear_pointer (&pipeline->language.session, descry_llama_session_free);
-  g_clear_pointer (&pipeline->language.model, descry_llama_free);
-  g_clear_pointer (&pipeline->language.tokenizer, descry_tokenizer_free);
+  unload_language (pipeline);
 }
 
 DescryLanguage *

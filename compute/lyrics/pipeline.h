@@ -24,6 +24,9 @@ typedef void (*DescryStageFunc) (const char *stage, double fraction, const char 
 /* Takes @bundle, not @device. */
 DescryPipeline *descry_pipeline_new    (DescryDevice *device, DescryBundle *bundle, DescryStageFunc func, gpointer data);
 void            descry_pipeline_free   (DescryPipeline *pipeline);
+/* Frees every network and what it keeps on the device; the next use loads it again. */
+void            descry_pipeline_unload (DescryPipeline *pipeline);
+gboolean        descry_pipeline_is_loaded (DescryPipeline *pipeline); /* any network is */
 DescryDevice   *descry_pipeline_device (DescryPipeline *pipeline);
 DescryBundle   *descry_pipeline_bundle (DescryPipeline *pipeline);
 void            descry_pipeline_stage  (DescryPipeline *pipeline, const char *stage, double fraction, const char *detail);

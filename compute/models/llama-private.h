@@ -64,6 +64,7 @@ struct _DescryLlamaSession
   GArray  *ids;  /* gint32 of every cached position; -1 is a soft token */
   GArray  *soft; /* float [soft tokens, width], in order */
 
+  float        top_p; /* 0: every token may be drawn */
   gboolean     ready; /* logits belong to the last cached position */
   DescryTensor logits; /* f32 [1, vocabulary] */
   DescryTensor next;   /* i32 [1]: the largest of them */

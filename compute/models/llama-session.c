@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "compute/memory.h"
+#include "compute/models/sampler.h"
 #include "compute/ops/elementwise.h"
 
 /* Rows computed together: of a prompt, and when all logits are wanted (they are large). */
@@ -342,20 +343,6 @@ descry_llama_prompt (DescryLlamaSession *session,
   return TRUE;
 }
 
-/* xorshift64*: small, and the same everywhere. */
-static double
-uniform (guint64 *seed)
-{
-  guint64 x = *seed != 0 ? *seed : G_GUINT64_CONSTANT (0x9e3779b97f4a7c15);
-
-  x ^= x >> 12;
-  x ^= x << 25;
-  x ^= x >> 27;
-  *seed = x;
-
-  return (double) ((x * G_GUINT64_CONSTANT (0x2545f4914f6cdd1d)) >> 11) * 0x1p-53;
-}
-
 /* Draws from softmax (logits / temperature). */
 static gint32
 sample (DescryLlamaSession *session,
@@ -364,9 +351,8 @@ sample (DescryLlamaSession *session,
         guint64            *seed,
         GError            **error)
 {
-  guint n = session->model->vocabulary, i;
+  guint n = session->model->vocabulary;
   float *logits = descry_try_alloc (n, sizeof *logits);
-  double top = -INFINITY, sum = 0.0, draw;
   gint32 token = -1;
 
   if (logits == NULL)
@@ -377,23 +363,20 @@ sample (DescryLlamaSession *session,
   descry_run_read (run, session->logits, logits, n);
   if (descry_run_finish (run, error))
     {
-      for (i = 0; i < n; i++)
-        top = fmax (top, logits[i]);
-      for (i = 0; i < n; i++)
-        sum += exp ((logits[i] - top) / temperature);
-      if (!isfinite (sum))
-        g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_FAILED, "%s: the logits are not finite", session->model->path);
-      else
-        {
-          draw = uniform (seed) * sum;
-          for (i = 0; i + 1 < n && draw >= 0.0; i++)
-            draw -= exp ((logits[i] - top) / temperature);
-          token = draw < 0.0 ? (gint32) i - 1 : (gint32) i;
-        }
+      token = descry_sample (logits, n, temperature, session->top_p, seed);
+      if (token < 0)
+        g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_FAILED, "%s: no token can be drawn: the logits are not finite, or no memory", session->model->path);
     }
   descry_free (logits);
 
   return token;
+}
+
+void
+descry_llama_session_set_top_p (DescryLlamaSession *session,
+                                float               top_p)
+{
+  session->top_p = top_p;
 }
 
 gint32

@@ -48,6 +48,9 @@ void                descry_llama_session_clear (DescryLlamaSession *session);
 gboolean descry_llama_prompt (DescryLlamaSession *session, const gint32 *ids, guint n, const float *soft,
                               GCancellable *cancellable, DescryProgressFunc progress, gpointer data, GError **error);
 
+/* With a temperature tokens are drawn from the likeliest that together reach this share; 0, the default, or 1: from all. */
+void     descry_llama_session_set_top_p (DescryLlamaSession *session, float top_p);
+
 /* Picks the next token from the last logits (temperature 0: greedy, on the device), then computes the logits
  * after it. -1 on error. */
 gint32   descry_llama_next (DescryLlamaSession *session, float temperature, guint64 *seed, GCancellable *cancellable, GError **error);
