@@ -5,10 +5,13 @@
  * expand_FORMAT  rows first... of a weight                     f32 [rows, K]                 item a block of 32 (k / 32, rows)
  * embed_FORMAT   ids i32 [m], weight                           f32 [m, k]                    item a block of 32 (k / 32, m)
  *
- * Weights, N rows, K columns, K / 32 blocks B a row, K rounded up to 32 with zeros:
- *   f32 [N, K]; f16 [N, K]; q8_0 i8 [N, K] then f16 scales [N, B]; q4_0 u8 [N, B, 16] then f16 scales; q4_1 the
- *   same, then f16 minima. Of a byte of the 4-bit formats the low nibble is column i of its block, the high one
- *   column 16 + i.
+ * Weights, N rows, K columns, B = K / 32 blocks a row, K rounded up to 32 with zeros, H = B, or B / 8 (K formats):
+ *   f32, f16, bf16 [N, K]; else one after another, as far as the format has them,
+ *   quants: q8_0 i8 [N, K]; else u8 [N, B, 16], low nibble column i of its block, high nibble column 16 + i;
+ *   high bits: u32 [N, B], bit 8 i + j is column 4 j + i (q5_0, q5_1, q5_k); u32 [N, B, 2], two bits from 8 i + 2 j on
+ *   are column 4 j + i of that half (q6_k);
+ *   bytes: u8 [N, B, 2], scale and minimum under the head's (q4_k, q5_k); i8, scales of the halves (q6_k);
+ *   scales f16 [N, H]; minima f16 [N, H] (q4_1, q5_1, q4_k, q5_k).
  * Flags: 1 bias, 2 residual, 4 norm (y is divided by the RMS of a row of norm), 8 pair (rows n and N / 2 + n give silu
  * (first) * second), 16 next (next = y * next_weight).
  *
@@ -40,44 +43,154 @@ block_f16 (__global const uchar *w, const uint n, const uint blocks, const uint 
 }
 
 inline void
+block_bf16 (__global const uchar *w, const uint n, const uint blocks, const uint row, const uint b, float *v)
+{
+  __global const ushort *at = (__global const ushort *) w + ((ulong) row * blocks + b) * 32;
+
+  for (uint i = 0; i < 32; i++)
+    v[i] = as_float ((uint) at[i] << 16);
+}
+
+/* What stands behind the quants. */
+#define HIGH_AT(quants) (w + (ulong) n * blocks * (quants))
+#define BYTES_AT(high) (HIGH_AT (16) + (ulong) n * blocks * (high))
+#define SCALES_AT(quants, high, bytes) ((__global const half *) (w + (ulong) n * blocks * ((quants) + (high) + (bytes))))
+
+inline void
 block_q8_0 (__global const uchar *w, const uint n, const uint blocks, const uint row, const uint b, float *v)
 {
   const ulong at = (ulong) row * blocks + b;
-  const float d = vload_half (at, (__global const half *) (w + (ulong) n * blocks * 32));
+  const float d = vload_half (at, SCALES_AT (32, 0, 0));
 
   for (uint i = 0; i < 32; i++)
     v[i] = d * (float) ((__global const char *) w)[at * 32 + i];
+}
+
+/* 32 numbers of four bits, without their scale. */
+inline void
+nibbles (__global const uchar *w, const ulong at, int *q)
+{
+  for (uint i = 0; i < 16; i++)
+    {
+      q[i] = w[at * 16 + i] & 15;
+      q[16 + i] = w[at * 16 + i] >> 4;
+    }
+}
+
+inline void
+fifth_bits (const uint bits, int *q)
+{
+  for (uint c = 0; c < 32; c++)
+    q[c] |= (int) (bits >> (8 * (c % 4) + c / 4) & 1) << 4;
 }
 
 inline void
 block_q4_0 (__global const uchar *w, const uint n, const uint blocks, const uint row, const uint b, float *v)
 {
   const ulong at = (ulong) row * blocks + b;
-  const float d = vload_half (at, (__global const half *) (w + (ulong) n * blocks * 16));
+  const float d = vload_half (at, SCALES_AT (16, 0, 0));
+  int q[32];
 
-  for (uint i = 0; i < 16; i++)
-    {
-      const uchar q = w[at * 16 + i];
-
-      v[i] = d * ((float) (q & 15) - 8.0f);
-      v[16 + i] = d * ((float) (q >> 4) - 8.0f);
-    }
+  nibbles (w, at, q);
+  for (uint i = 0; i < 32; i++)
+    v[i] = d * (float) (q[i] - 8);
 }
 
 inline void
 block_q4_1 (__global const uchar *w, const uint n, const uint blocks, const uint row, const uint b, float *v)
 {
   const ulong at = (ulong) row * blocks + b;
-  __global const half *scales = (__global const half *) (w + (ulong) n * blocks * 16);
+  __global const half *scales = SCALES_AT (16, 0, 0);
   const float d = vload_half (at, scales), least = vload_half ((ulong) n * blocks + at, scales);
+  int q[32];
 
-  for (uint i = 0; i < 16; i++)
-    {
-      const uchar q = w[at * 16 + i];
+  nibbles (w, at, q);
+  for (uint i = 0; i < 32; i++)
+    v[i] = d * (float) q[i] + least;
+}
 
-      v[i] = d * (float) (q & 15) + least;
-      v[16 + i] = d * (float) (q >> 4) + least;
-    }
+inline void
+block_q5_0 (__global const uchar *w, const uint n, const uint blocks, const uint row, const uint b, float *v)
+{
+  const ulong at = (ulong) row * blocks + b;
+  const float d = vload_half (at, SCALES_AT (16, 4, 0));
+  int q[32];
+
+  nibbles (w, at, q);
+  fifth_bits (((__global const uint *) HIGH_AT (16))[at], q);
+  for (uint i = 0; i < 32; i++)
+    v[i] = d * (float) (q[i] - 16);
+}
+
+inline void
+block_q5_1 (__global const uchar *w, const uint n, const uint blocks, const uint row, const uint b, float *v)
+{
+  const ulong at = (ulong) row * blocks + b;
+  __global const half *scales = SCALES_AT (16, 4, 0);
+  const float d = vload_half (at, scales), least = vload_half ((ulong) n * blocks + at, scales);
+  int q[32];
+
+  nibbles (w, at, q);
+  fifth_bits (((__global const uint *) HIGH_AT (16))[at], q);
+  for (uint i = 0; i < 32; i++)
+    v[i] = d * (float) q[i] + least;
+}
+
+__constant const float gemv_levels[16] = { -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113 };
+
+inline void
+block_iq4_nl (__global const uchar *w, const uint n, const uint blocks, const uint row, const uint b, float *v)
+{
+  const ulong at = (ulong) row * blocks + b;
+  const float d = vload_half (at, SCALES_AT (16, 0, 0));
+  int q[32];
+
+  nibbles (w, at, q);
+  for (uint i = 0; i < 32; i++)
+    v[i] = d * gemv_levels[q[i]];
+}
+
+inline void
+block_q4_k (__global const uchar *w, const uint n, const uint blocks, const uint row, const uint b, float *v)
+{
+  const ulong at = (ulong) row * blocks + b, heads = blocks / 8, head = row * heads + b / 8;
+  __global const half *scales = SCALES_AT (16, 0, 2);
+  __global const uchar *bytes = BYTES_AT (0) + at * 2;
+  const float d = vload_half (head, scales) * (float) bytes[0], least = vload_half (n * heads + head, scales) * (float) bytes[1];
+  int q[32];
+
+  nibbles (w, at, q);
+  for (uint i = 0; i < 32; i++)
+    v[i] = d * (float) q[i] - least;
+}
+
+inline void
+block_q5_k (__global const uchar *w, const uint n, const uint blocks, const uint row, const uint b, float *v)
+{
+  const ulong at = (ulong) row * blocks + b, heads = blocks / 8, head = row * heads + b / 8;
+  __global const half *scales = SCALES_AT (16, 4, 2);
+  __global const uchar *bytes = BYTES_AT (4) + at * 2;
+  const float d = vload_half (head, scales) * (float) bytes[0], least = vload_half (n * heads + head, scales) * (float) bytes[1];
+  int q[32];
+
+  nibbles (w, at, q);
+  fifth_bits (((__global const uint *) HIGH_AT (16))[at], q);
+  for (uint i = 0; i < 32; i++)
+    v[i] = d * (float) q[i] - least;
+}
+
+inline void
+block_q6_k (__global const uchar *w, const uint n, const uint blocks, const uint row, const uint b, float *v)
+{
+  const ulong at = (ulong) row * blocks + b, heads = blocks / 8;
+  __global const char *bytes = (__global const char *) BYTES_AT (8) + at * 2;
+  __global const uint *high = (__global const uint *) HIGH_AT (16) + at * 2;
+  const float d = vload_half (row * heads + b / 8, SCALES_AT (16, 8, 2));
+  int q[32];
+
+  nibbles (w, at, q);
+  for (uint c = 0; c < 32; c++)
+    v[c] = d * (float) bytes[c / 16] * (float) ((q[c] | (int) (high[c / 16] >> (8 * (c % 4) + 2 * (c % 16 / 4)) & 3) << 4) - 32);
 }
 
 #define GEMV(FORMAT)                                                                                        \
@@ -179,6 +292,13 @@ block_q4_1 (__global const uchar *w, const uint n, const uint blocks, const uint
 
 GEMV (f32)
 GEMV (f16)
+GEMV (bf16)
 GEMV (q8_0)
 GEMV (q4_0)
 GEMV (q4_1)
+GEMV (q5_0)
+GEMV (q5_1)
+GEMV (iq4_nl)
+GEMV (q4_k)
+GEMV (q5_k)
+GEMV (q6_k)

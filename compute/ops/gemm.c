@@ -91,7 +91,7 @@ few_suffix (const DescryWeight *w,
   if (m > 1)
     return "_4";
 
-  return w->type != DESCRY_GGML_F32 && w->type != DESCRY_GGML_F16 && w->k <= DESCRY_DOT_MOST
+  return descry_weight_format_find (w->type)->halves > 0 && w->k <= DESCRY_DOT_MOST
                  && w->device->gemm_provider != DESCRY_GEMM_OWN && has_dot (w->device)
              ? "_dot"
              : "";

@@ -48,8 +48,8 @@ typedef struct _DescryWeight DescryWeight;
  * @k: columns (inputs), a multiple of the type's block
  * @data: n rows as they lie in a GGUF file
  *
- * Packs a linear layer's weight for the device. A type without its own kernel is repacked to
- * Q8_0. Scales are checked finite.
+ * Packs a linear layer's weight for the device, every format in a form of its own; F64 becomes F32.
+ * Scales are checked finite.
  *
  * Returns: (transfer full): free with descry_weight_free()
  */

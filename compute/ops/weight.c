@@ -9,173 +9,22 @@
 
 #include "compute/ops/gemm-private.h"
 
-#include <math.h>
-#include <string.h>
-
 #include "compute/memory.h"
 
-#define BLOCK 32
 /* Bytes sent to the device in one piece. */
 #define PIECE (16u << 20)
 
 const char *
 descry_weight_format (const DescryWeight *weight)
 {
-  switch (weight->type)
-    {
-    case DESCRY_GGML_F32: return "f32";
-    case DESCRY_GGML_F16: return "f16";
-    case DESCRY_GGML_Q8_0: return "q8_0";
-    case DESCRY_GGML_Q4_0: return "q4_0";
-    case DESCRY_GGML_Q4_1: return "q4_1";
-    default: g_return_val_if_reached (NULL);
-    }
+  return descry_weight_format_find (weight->type)->name;
 }
 
-static gboolean
-has_kernel (DescryGgmlType type)
-{
-  return type == DESCRY_GGML_F32 || type == DESCRY_GGML_F16 || type == DESCRY_GGML_Q8_0 || type == DESCRY_GGML_Q4_0 || type == DESCRY_GGML_Q4_1;
-}
-
-/* Bytes of 32 columns of one row, as packed. */
-static guint
-packed_bytes (DescryGgmlType type)
-{
-  switch (type)
-    {
-    case DESCRY_GGML_F32: return 128;
-    case DESCRY_GGML_F16: return 64;
-    case DESCRY_GGML_Q8_0: return 34;
-    case DESCRY_GGML_Q4_0: return 18;
-    case DESCRY_GGML_Q4_1: return 20;
-    default: g_return_val_if_reached (0);
-    }
-}
-
-/* Halves before the quants of a block of @type: its scale, and its minimum. */
-static guint
-scale_halves (DescryGgmlType type)
-{
-  return type == DESCRY_GGML_Q4_1 ? 2 : type == DESCRY_GGML_F32 || type == DESCRY_GGML_F16 ? 0 : 1;
-}
-
-static gboolean
-half_is_finite (guint16 half)
-{
-  return (half & 0x7c00) != 0x7c00;
-}
-
-/* One row of @k weights in GGML's layout, checked. */
-static gboolean
-check_row (const DescryWeight *weight,
-           const guint8       *row)
-{
-  guint blocks = (weight->k + BLOCK - 1) / BLOCK, size = packed_bytes (weight->type), halves = scale_halves (weight->type);
-  guint i, j;
-
-  if (weight->type == DESCRY_GGML_F32 || weight->type == DESCRY_GGML_F16)
-    for (i = 0; i < weight->k; i++)
-      {
-        if (weight->type == DESCRY_GGML_F32)
-          {
-            float v;
-
-            memcpy (&v, row + 4 * i, 4);
-            if (!isfinite (v))
-              return FALSE;
-          }
-        else
-          {
-            guint16 v;
-
-            memcpy (&v, row + 2 * i, 2);
-            if (!half_is_finite (v))
-              return FALSE;
-          }
-      }
-  else
-    for (i = 0; i < blocks; i++)
-      for (j = 0; j < halves; j++)
-        {
-          guint16 v;
-
-          memcpy (&v, row + i * size + 2 * j, 2);
-          if (!half_is_finite (v))
-            return FALSE;
-        }
-
-  return TRUE;
-}
-
-/* GGML's 4-bit blocks already hold column i and column 16 + i in one byte. */
-static guint
-quant_bytes (DescryGgmlType type)
-{
-  return packed_bytes (type) - 2 * scale_halves (type);
-}
-
-/* Panels of 32 rows, each row's block spread over the lanes of its panel. */
-static void
-pack_panel_row (const DescryWeight *weight,
-                guint8             *panel,
-                guint               lane,
-                const guint8       *row)
-{
-  guint blocks = (weight->k + BLOCK - 1) / BLOCK, size = packed_bytes (weight->type), halves = scale_halves (weight->type);
-  guint width = weight->type == DESCRY_GGML_F32 ? 4 : weight->type == DESCRY_GGML_F16 ? 2 : 1;
-  guint quants = quant_bytes (weight->type) / width;
-  guint b, i;
-
-  for (b = 0; b < blocks; b++)
-    {
-      guint8 *to = panel + (gsize) b * size * DESCRY_PANEL;
-      const guint8 *from = row + (gsize) b * size;
-      /* Only f32 and f16 rows may end inside a block. */
-      guint valid = MIN (quants, halves == 0 ? weight->k - b * BLOCK : quants);
-
-      for (i = 0; i < halves; i++)
-        memcpy (to + (i * DESCRY_PANEL + lane) * 2, from + 2 * i, 2);
-      to += halves * DESCRY_PANEL * 2;
-      from += halves * 2;
-      if (halves == 0)
-        for (i = 0; i < valid; i++)
-          memcpy (to + (i * DESCRY_PANEL + lane) * width, from + i * width, width);
-      else
-        for (i = 0; i < quants; i += 4)
-          memcpy (to + (i * DESCRY_PANEL + lane * 4), from + i, 4);
-    }
-}
-
-/* Rows one after another: quants first, then the scales of all rows, then their minima. */
-static void
-pack_plain_row (const DescryWeight *weight,
-                guint8             *data,
-                guint               r,
-                const guint8       *row)
-{
-  gsize blocks = (weight->k + BLOCK - 1) / BLOCK, size = packed_bytes (weight->type), quants = quant_bytes (weight->type);
-  guint halves = scale_halves (weight->type);
-  gsize b, i;
-
-  if (halves == 0)
-    {
-      memcpy (data + r * blocks * size, row, (gsize) weight->k * size / BLOCK);
-      return;
-    }
-  for (b = 0; b < blocks; b++)
-    {
-      memcpy (data + (r * blocks + b) * quants, row + b * size + halves * 2, quants);
-      for (i = 0; i < halves; i++)
-        memcpy (data + weight->n * blocks * quants + (i * weight->n * blocks + r * blocks + b) * 2, row + b * size + i * 2, 2);
-    }
-}
-
-/* The type that @type is kept in: its own, or one with a kernel. bf16 is kept exactly. */
+/* The type that @type is kept in: its own where there is a kernel, or what holds its numbers exactly. */
 static DescryGgmlType
 choose_type (DescryGgmlType type)
 {
-  return has_kernel (type) ? type : type == DESCRY_GGML_BF16 ? DESCRY_GGML_F32 : DESCRY_GGML_Q8_0;
+  return descry_weight_format_find (type) != NULL ? type : DESCRY_GGML_F32;
 }
 
 static gboolean
@@ -213,15 +62,14 @@ pack (DescryWeight           *weight,
       GError                **error)
 {
   gboolean panels = descry_device_family (weight->device) == DESCRY_FAMILY_CPU;
-  gsize row_bytes = (gsize) (weight->k + BLOCK - 1) / BLOCK * packed_bytes (weight->type);
+  const DescryWeightFormat *format = descry_weight_format_find (weight->type);
+  gsize row_bytes = descry_weight_format_row (format, weight->k);
   float *values = NULL;
-  guint8 *converted = NULL;
   gboolean result = TRUE;
   guint part, i, r = 0;
 
   values = descry_try_alloc (weight->k, sizeof *values);
-  converted = descry_try_alloc (1, row_bytes);
-  if (values == NULL || converted == NULL)
+  if (values == NULL)
     {
       g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "%s: no memory for a row", weight->name);
       result = FALSE;
@@ -242,24 +90,24 @@ pack (DescryWeight           *weight,
 
           if (parts[part].type != weight->type)
             {
-              descry_ggml_dequantise (parts[part].type, row, weight->k, values);
-              descry_ggml_quantise (weight->type, values, weight->k, converted);
-              row = converted;
+              if (!descry_ggml_dequantise (parts[part].type, row, weight->k, values))
+                {
+                  g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "%s: its type, %s, is not one of weights", weight->name, descry_ggml_name (parts[part].type));
+                  result = FALSE;
+                  break;
+                }
+              row = (const guint8 *) values;
             }
-          if (!check_row (weight, row))
+          if (panels ? !descry_weight_format_pack_panel (format, weight->k, row, packed + r / DESCRY_PANEL * row_bytes * DESCRY_PANEL, r % DESCRY_PANEL)
+                     : !descry_weight_format_pack_plain (format, weight->n, weight->k, row, packed, r))
             {
               g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "%s: row %u holds numbers that are not finite", weight->name, i);
               result = FALSE;
             }
-          else if (panels)
-            pack_panel_row (weight, packed + r / DESCRY_PANEL * row_bytes * DESCRY_PANEL, r % DESCRY_PANEL, row);
-          else
-            pack_plain_row (weight, packed, r, row);
         }
     }
 
   descry_free (values);
-  descry_free (converted);
   return result;
 }
 
@@ -293,7 +141,7 @@ descry_weight_new_joined (DescryDevice           *device,
     }
 
   bytes = panels ? (n + DESCRY_PANEL - 1) / DESCRY_PANEL * DESCRY_PANEL : n;
-  if (n == 0 || k == 0 || n > G_MAXINT32 || !g_uint64_checked_mul (&bytes, bytes, ((guint64) k + BLOCK - 1) / BLOCK * packed_bytes (weight->type)))
+  if (n == 0 || k == 0 || n > G_MAXINT32 || !g_uint64_checked_mul (&bytes, bytes, descry_weight_format_row (descry_weight_format_find (weight->type), k)))
     {
       g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_SHAPE, "%s: a weight of %" G_GUINT64_FORMAT "×%u cannot be packed", name, n, k);
       return NULL;

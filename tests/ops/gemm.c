@@ -7,6 +7,7 @@
 
 #include "compute/ops/gemm.h"
 #include "tests/ops/harness.h"
+#include "tests/ops/random-blocks.h"
 
 static double
 reference (double x, DescryActivation act)
@@ -20,7 +21,7 @@ reference (double x, DescryActivation act)
     }
 }
 
-/* A weight of @type from random numbers, and what its blocks stand for. */
+/* A weight of @type of random blocks, and what they stand for. */
 static DescryWeight *
 make_weight (DescryRun *run, GRand *rand, DescryGgmlType type, guint n, guint k, float **values)
 {
@@ -30,13 +31,11 @@ make_weight (DescryRun *run, GRand *rand, DescryGgmlType type, guint n, guint k,
   DescryWeight *weight;
 
   g_assert_true (descry_ggml_bytes (type, k, &row));
-  *values = random_floats (rand, (gsize) n * k, -1, 1);
+  *values = g_new (float, (gsize) n * k);
   blocks = g_malloc (row * n);
+  random_blocks (rand, type, (gsize) n * k, 0.6, blocks);
   for (i = 0; i < n; i++)
-    {
-      g_assert_true (descry_ggml_quantise (type, *values + i * k, k, blocks + i * row));
-      g_assert_true (descry_ggml_dequantise (type, blocks + i * row, k, *values + i * k));
-    }
+    g_assert_true (descry_ggml_dequantise (type, blocks + i * row, k, *values + i * k));
   weight = descry_weight_new (descry_run_device (run), "test", type, n, k, blocks, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (descry_weight_rows (weight), ==, n);
@@ -49,8 +48,9 @@ make_weight (DescryRun *run, GRand *rand, DescryGgmlType type, guint n, guint k,
 static double limit = 1e-11;
 
 static void
-check_product (DescryRun *run, GRand *rand, DescryGgmlType type, guint m, guint n, guint k, guint variant)
+check_product (DescryRun *run, GRand *rand, DescryGgmlType type, guint m, guint n, guint columns, guint variant)
 {
+  const guint k = fit_columns (type, columns);
   g_autofree float *w = NULL, *a = random_floats (rand, (gsize) m * k, -2, 2), *bias = random_floats (rand, n, -1, 1), *residual = random_floats (rand, (gsize) m * n, -1, 1);
   g_autofree float *found = g_new0 (float, (gsize) m * n), *again = g_new0 (float, (gsize) m * n);
   g_autofree double *expected = g_new (double, (gsize) m * n);
@@ -97,7 +97,8 @@ check_product (DescryRun *run, GRand *rand, DescryGgmlType type, guint m, guint 
   descry_run_release (run, &tc);
 }
 
-static const DescryGgmlType types[] = { DESCRY_GGML_F32, DESCRY_GGML_F16, DESCRY_GGML_Q8_0, DESCRY_GGML_Q4_0, DESCRY_GGML_Q4_1 };
+static const DescryGgmlType types[] = { DESCRY_GGML_F32, DESCRY_GGML_F16, DESCRY_GGML_BF16, DESCRY_GGML_Q8_0, DESCRY_GGML_Q4_0, DESCRY_GGML_Q4_1,
+                                        DESCRY_GGML_Q5_0, DESCRY_GGML_Q5_1, DESCRY_GGML_IQ4_NL, DESCRY_GGML_Q4_K, DESCRY_GGML_Q5_K, DESCRY_GGML_Q6_K };
 
 static void
 test_formats (DescryRun *run)
@@ -125,12 +126,12 @@ test_integers (DescryRun *run)
 
   descry_gemm_force (descry_run_device (run), DESCRY_GEMM_AUTO);
   limit = 1e-8;
-  for (t = 2; t < G_N_ELEMENTS (types); t++)
+  for (t = 3; t < G_N_ELEMENTS (types); t++)
     {
       check_product (run, rand, types[t], 1, 32, 32, 0);
       check_product (run, rand, types[t], 1, 100, 576, 7);
       check_product (run, rand, types[t], 1, 77, 1536, 2);
-      check_product (run, rand, types[t], 1, 33, 8224, 1); /* too wide for the integer kernels */
+      check_product (run, rand, types[t], 1, 33, 16416, 1); /* too wide for the integer kernels */
     }
   limit = 1e-11;
 }
@@ -161,6 +162,7 @@ test_network_shapes (DescryRun *run)
   check_product (run, rand, DESCRY_GGML_F32, 96, 128, 260, 1);
   /* More columns than one expanded piece holds. */
   check_product (run, rand, DESCRY_GGML_Q8_0, 10, 2100, 576, 7);
+  check_product (run, rand, DESCRY_GGML_Q4_K, 10, 1100, 1024, 7);
 }
 
 static void
@@ -190,48 +192,84 @@ test_embed (DescryRun *run)
 
   for (t = 0; t < G_N_ELEMENTS (types); t++)
     {
-      g_autofree float *w = NULL;
-      g_autoptr (DescryWeight) weight = make_weight (run, rand, types[t], 100, 96, &w);
-      DescryTensor out = guarded_tensor (run, G_N_ELEMENTS (ids), 96), tids = descry_run_tensor (run, DESCRY_I32, 1, (guint[]) { G_N_ELEMENTS (ids) });
-      float found[G_N_ELEMENTS (ids) * 96];
+      const guint k = fit_columns (types[t], 96);
+      g_autofree float *w = NULL, *found = g_new (float, G_N_ELEMENTS (ids) * k);
+      g_autoptr (DescryWeight) weight = make_weight (run, rand, types[t], 100, k, &w);
+      DescryTensor out = guarded_tensor (run, G_N_ELEMENTS (ids), k), tids = descry_run_tensor (run, DESCRY_I32, 1, (guint[]) { G_N_ELEMENTS (ids) });
 
       descry_run_write (run, tids, ids, G_N_ELEMENTS (ids));
       op_embed (run, out, tids, weight);
-      descry_run_read (run, out, found, G_N_ELEMENTS (found));
+      descry_run_read (run, out, found, G_N_ELEMENTS (ids) * k);
       for (i = 0; i < G_N_ELEMENTS (ids); i++)
-        for (c = 0; c < 96; c++)
-          g_assert_cmpfloat_with_epsilon (found[i * 96 + c], w[ids[i] * 96 + c], fabsf (w[ids[i] * 96 + c]) * 2e-7f + 1e-7f);
+        for (c = 0; c < k; c++)
+          g_assert_cmpfloat (found[i * k + c], ==, w[ids[i] * k + c]); /* the same bits as the reader's */
       check_guards (run, out, "embed");
       descry_run_release (run, &out);
       descry_run_release (run, &tids);
     }
 }
 
-/* Types without a kernel of their own: the product is that of the repacked weight. */
+/* An expanded weight times the unit matrix is the reader's numbers, bit by bit. */
 static void
-test_repacked (DescryRun *run)
+test_expanded (DescryRun *run)
 {
   g_autoptr (GRand) rand = g_rand_new_with_seed (6);
-  g_autoptr (GError) error = NULL;
-  g_autofree float *w = random_floats (rand, 40 * 64, -1, 1), *x = random_floats (rand, 64, -1, 1);
-  g_autoptr (DescryWeight) weight = NULL;
-  guint16 blocks[40 * 64];
-  double expected[40];
-  float found[40];
-  DescryTensor a = descry_run_tensor2 (run, 1, 64), c = descry_run_tensor2 (run, 1, 40);
-  guint i, j;
+  guint t, i, c;
 
-  g_assert_true (descry_ggml_quantise (DESCRY_GGML_BF16, w, 40 * 64, blocks));
-  g_assert_true (descry_ggml_dequantise (DESCRY_GGML_BF16, blocks, 40 * 64, w));
-  weight = descry_weight_new (descry_run_device (run), "bf16", DESCRY_GGML_BF16, 40, 64, blocks, &error);
+  descry_gemm_force (descry_run_device (run), DESCRY_GEMM_OWN);
+  for (t = 0; t < G_N_ELEMENTS (types); t++)
+    {
+      const guint k = fit_columns (types[t], 64), n = 40;
+      g_autofree float *w = NULL, *unit = g_new0 (float, k * k), *found = g_new (float, k * n);
+      g_autoptr (DescryWeight) weight = make_weight (run, rand, types[t], n, k, &w);
+      DescryTensor a = descry_run_tensor2 (run, k, k), y = descry_run_tensor2 (run, k, n);
+
+      for (i = 0; i < k; i++)
+        unit[i * k + i] = 1.0f;
+      descry_run_write (run, a, unit, k * k);
+      op_gemm (run, y, a, weight, NULL);
+      descry_run_read (run, y, found, k * n);
+      for (i = 0; i < k; i++)
+        for (c = 0; c < n; c++)
+          g_assert_cmpfloat (found[i * n + c], ==, w[c * k + i]);
+      descry_run_release (run, &a);
+      descry_run_release (run, &y);
+    }
+}
+
+/* What is no format of weights becomes f32, or is refused. */
+static void
+test_converted (DescryRun *run)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DescryWeight) weight = NULL;
+  double w[3 * 32];
+  gint32 integers[3 * 32] = { 0 };
+  float x[32], found[3];
+  DescryTensor a = descry_run_tensor2 (run, 1, 32), c = descry_run_tensor2 (run, 1, 3);
+  guint i;
+
+  for (i = 0; i < G_N_ELEMENTS (w); i++)
+    w[i] = (int) (i * 13 % 31) - 15;
+  for (i = 0; i < 32; i++)
+    x[i] = i;
+  weight = descry_weight_new (descry_run_device (run), "f64", DESCRY_GGML_F64, 3, 32, w, &error);
   g_assert_no_error (error);
-  for (i = 0; i < 40; i++)
-    for (expected[i] = 0, j = 0; j < 64; j++)
-      expected[i] += (double) w[i * 64 + j] * x[j];
-  descry_run_write (run, a, x, 64);
+  descry_run_write (run, a, x, 32);
   op_gemm (run, c, a, weight, NULL);
-  descry_run_read (run, c, found, 40);
-  assert_nmse ("bf16", found, expected, 40, 1e-11);
+  descry_run_read (run, c, found, 3);
+  for (i = 0; i < 3; i++)
+    {
+      double expected = 0;
+      guint j;
+
+      for (j = 0; j < 32; j++)
+        expected += w[i * 32 + j] * j;
+      g_assert_cmpfloat (found[i], ==, (float) expected);
+    }
+
+  g_assert_null (descry_weight_new (descry_run_device (run), "i32", DESCRY_GGML_I32, 3, 32, integers, &error));
+  g_assert_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD);
 }
 
 /* norm, pair and next against the separate steps. */
@@ -246,7 +284,7 @@ test_fused (DescryRun *run)
   for (t = 0; t < G_N_ELEMENTS (types); t++)
     for (r = 0; r < G_N_ELEMENTS (rows); r++)
       {
-        guint m = rows[r], n = 64, k = 96;
+        const guint m = rows[r], n = 64, k = fit_columns (types[t], 96);
         g_autofree float *w = NULL, *x = random_floats (rand, m * k, -3, 3), *gain = random_floats (rand, k, 0.5, 2), *next = random_floats (rand, n, -1, 1), *scaled = g_new (float, m * k);
         g_autofree double *expected = g_new (double, m * n), *expected_next = g_new (double, m * n);
         float found[8 * 64];
@@ -337,7 +375,8 @@ main (int    argc,
   add_op_test ("gemm/network-shapes", test_network_shapes);
   add_op_test ("gemm/providers", test_providers);
   add_op_test ("gemm/embed", test_embed);
-  add_op_test ("gemm/repacked", test_repacked);
+  add_op_test ("gemm/expanded", test_expanded);
+  add_op_test ("gemm/converted", test_converted);
   add_op_test ("gemm/fused", test_fused);
   add_op_test ("gemm/errors", test_errors);
 
