@@ -32,6 +32,8 @@ typedef struct
   gboolean promptable_segmenter; /* FALSE: + and - points are disabled */
   gboolean loaded; /* some network is in memory */
   guint64  device_bytes; /* of the device's memory that are taken now */
+  guint64  device_memory; /* all of it; 0: no device */
+  guint64  device_buffer; /* the largest piece of it */
 } DescryEngineStatus;
 
 DescryEngineStatus *descry_engine_status_copy (const DescryEngineStatus *status);

@@ -117,7 +117,11 @@ publish_status (DescryLocalEngine *self)
       status->loaded = descry_pipeline_is_loaded (self->pipeline);
     }
   if (self->device != NULL)
-    status->device_bytes = descry_device_stats (self->device)->live_bytes;
+    {
+      status->device_bytes = descry_device_stats (self->device)->live_bytes;
+      status->device_memory = descry_device_info (self->device)->global_memory;
+      status->device_buffer = descry_device_info (self->device)->max_allocation;
+    }
   g_mutex_lock (&self->lock);
   self->loaded = status->loaded;
   g_mutex_unlock (&self->lock);

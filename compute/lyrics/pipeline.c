@@ -13,10 +13,6 @@
 
 #include "compute/models/llama-adapter.h"
 
-/* Keys and values of the cache are the greater part of a language model's working memory; a small picture's
- * talk stays far below this. */
-#define MAX_CONTEXT 4096
-
 struct _DescryPipeline
 {
   DescryDevice   *device; /* not owned */
@@ -376,7 +372,7 @@ descry_pipeline_language (DescryPipeline *pipeline,
       if (language->model != NULL)
         {
           language->format = descry_chat_format (gguf, language->tokenizer);
-          language->context = MIN (descry_llama_context (language->model), MAX_CONTEXT);
+          language->context = MIN (descry_llama_context (language->model), DESCRY_PIPELINE_CONTEXT);
           language->session = descry_llama_session_new (language->model, language->context, &problem);
         }
       if (language->session == NULL)

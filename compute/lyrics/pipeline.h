@@ -16,6 +16,10 @@
 
 G_BEGIN_DECLS
 
+/* Positions of a conversation at most. Keys and values of the cache are the greater part of a language model's working
+ * memory; a small picture's talk stays far below this. */
+#define DESCRY_PIPELINE_CONTEXT 4096
+
 typedef struct _DescryPipeline DescryPipeline;
 
 /* @stage and @fraction as of the engine's "stage" signal. */
