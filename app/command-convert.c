@@ -374,7 +374,7 @@ check_options (const Options *options,
   else if (options->output == NULL)
     g_set_error_literal (error, DESCRY_ERROR, DESCRY_ERROR_USAGE, _("-o OUT.gguf expected"));
   else if (options->quantize != NULL && descry_convert_type (options->quantize) < 0)
-    g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_USAGE, _("--quantize %s: F32, F16, BF16, Q8_0, Q4_0 or Q4_1 expected"), options->quantize);
+    g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_USAGE, _("--quantize %s: F32, F16, BF16, Q8_0, Q4_0, Q4_1 or Q4_K expected"), options->quantize);
   else if (options->architecture == NULL && options->quantize == NULL)
     g_set_error_literal (error, DESCRY_ERROR, DESCRY_ERROR_USAGE, _("--architecture expected, or --quantize for a GGUF file"));
   else if (options->architecture != NULL && !g_strv_contains (descry_convert_architectures (), options->architecture))
@@ -397,7 +397,7 @@ descry_command_convert (int    argc,
   const GOptionEntry entries[] = {
     { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output, N_("The file to write"), "OUT.gguf" },
     { "architecture", 'a', 0, G_OPTION_ARG_STRING, &options.architecture, N_("Whose table of names and shapes applies"), "A" },
-    { "quantize", 'q', 0, G_OPTION_ARG_STRING, &options.quantize, N_("Type for the weights: F32, F16, BF16, Q8_0, Q4_0, Q4_1"), "T" },
+    { "quantize", 'q', 0, G_OPTION_ARG_STRING, &options.quantize, N_("Type for the weights: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q4_K"), "T" },
     { "list", 0, 0, G_OPTION_ARG_NONE, &options.list, N_("Print what is in the file; convert nothing"), NULL },
     { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.sources, NULL, NULL },
     { NULL }

@@ -16,6 +16,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "compute/files/quant-private.h"
+
 static const struct
 {
   DescryGgmlType type;
@@ -520,6 +522,48 @@ pack_q4_1 (const float *x,
     b[4 + i] = nibble ((x[i] - least) * inverse + 0.5f) | nibble ((x[i + 16] - least) * inverse + 0.5f) << 4;
 }
 
+static guint
+level32 (float value)
+{
+  return !(value > 0) ? 0 : value > 31 ? 31 : (guint) value;
+}
+
+static void
+pack_q5_0 (const float *x,
+           guint8      *b)
+{
+  float extreme = 0, d, inverse;
+  guint32 high = 0;
+  guint i;
+
+  for (i = 0; i < 32; i++)
+    if (fabsf (x[i]) > fabsf (extreme))
+      extreme = x[i];
+
+  d = extreme / -16;
+  inverse = d != 0 ? 1 / d : 0;
+  put_half (b, d);
+  for (i = 0; i < 16; i++)
+    {
+      guint low = level32 (x[i] * inverse + 16.5f), up = level32 (x[i + 16] * inverse + 16.5f);
+
+      b[6 + i] = (low & 15) | (up & 15) << 4;
+      high |= (guint32) (low >> 4) << i | (guint32) (up >> 4) << (i + 16);
+    }
+  for (i = 0; i < 4; i++)
+    b[2 + i] = high >> 8 * i & 0xff;
+}
+
+DescryGgmlType
+descry_ggml_fitting (DescryGgmlType type,
+                     guint64        columns)
+{
+  if (type == DESCRY_GGML_Q4_K && columns % descry_ggml_block (type) != 0)
+    return DESCRY_GGML_Q5_0;
+
+  return type;
+}
+
 gboolean
 descry_ggml_quantise (DescryGgmlType type,
                       const float   *values,
@@ -560,6 +604,12 @@ descry_ggml_quantise (DescryGgmlType type,
       break;
     case DESCRY_GGML_Q4_1:
       pack = pack_q4_1;
+      break;
+    case DESCRY_GGML_Q5_0:
+      pack = pack_q5_0;
+      break;
+    case DESCRY_GGML_Q4_K:
+      pack = descry_quant_pack_q4_k;
       break;
     default:
       return FALSE;

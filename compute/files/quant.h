@@ -42,8 +42,11 @@ gboolean    descry_ggml_bytes (DescryGgmlType type, guint64 n, guint64 *bytes);
 /* Exactly ggml's values: float types and block formats; FALSE for integer and unknown types. */
 gboolean    descry_ggml_dequantise (DescryGgmlType type, gconstpointer blocks, gsize n, float *values);
 
-/* F32, F16, BF16, Q8_0, Q4_0, Q4_1: writes blocks; FALSE for another type. */
+/* F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q4_K: writes blocks; FALSE for another type. */
 gboolean    descry_ggml_quantise (DescryGgmlType type, const float *values, gsize n, gpointer blocks);
+
+/* What @type becomes for rows of @columns that are no whole blocks: Q5_0 for Q4_K, as llama.cpp has it; else @type. */
+DescryGgmlType descry_ggml_fitting (DescryGgmlType type, guint64 columns);
 
 float       descry_half_to_float (guint16 half);
 guint16     descry_float_to_half (float value); /* nearest, ties to even */

@@ -56,8 +56,68 @@ test_golden (void)
     }
 
   g_assert_cmpuint (unpacked, ==, 11);
-  g_assert_cmpuint (packed, ==, 5);
+  g_assert_cmpuint (packed, ==, 6);
   descry_free (bytes);
+}
+
+/* Q4_K has no one right packing: the squared error counts, against that of llama.cpp on the same numbers. */
+static void
+test_packer (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = g_build_filename (g_getenv ("G_TEST_SRCDIR"), "golden", "files", "quant-peer.bin", NULL);
+  DescryCursor cursor;
+  gsize size;
+  guint8 *bytes = descry_file_read_all (path, 1 << 20, &size, &error);
+  guint sets = 0;
+
+  g_assert_no_error (error);
+  descry_cursor_init_memory (&cursor, bytes, size);
+  while (descry_cursor_remaining (&cursor) > 0)
+    {
+      guint32 n = descry_cursor_u32 (&cursor), i;
+      const guint8 *peer_at = descry_cursor_view (&cursor, 8);
+      const guint8 *values_at = descry_cursor_view (&cursor, n * 4);
+      g_autofree float *values = g_memdup2 (values_at, n * sizeof *values), *back = g_new (float, n);
+      g_autofree guint8 *blocks = g_malloc (n / 256 * 144);
+      double peer, own = 0;
+
+      g_assert_true (descry_cursor_ok (&cursor));
+      memcpy (&peer, peer_at, 8);
+      g_assert_true (descry_ggml_quantise (DESCRY_GGML_Q4_K, values, n, blocks));
+      g_assert_true (descry_ggml_dequantise (DESCRY_GGML_Q4_K, blocks, n, back));
+      for (i = 0; i < n; i++)
+        own += ((double) back[i] - values[i]) * ((double) back[i] - values[i]);
+      g_test_message ("set %u: squared error %g, llama.cpp %g, ratio %.3f", sets, own, peer, own / peer);
+      g_assert_cmpfloat (own, <=, 1.1 * peer);
+      g_assert_cmpfloat (own, >, 0);
+      sets++;
+    }
+  g_assert_cmpuint (sets, ==, 5);
+  descry_free (bytes);
+}
+
+/* What the format can say is kept: zeros, constants, all of one sign. */
+static void
+test_packer_edges (void)
+{
+  float values[256], back[256];
+  guint8 blocks[144];
+  guint kind, i;
+
+  for (kind = 0; kind < 3; kind++)
+    {
+      for (i = 0; i < 256; i++)
+        values[i] = kind == 0 ? 0.0f : kind == 1 ? 15.0f * (i / 128 + 1) : -(float) (i % 16) * 4;
+      g_assert_true (descry_ggml_quantise (DESCRY_GGML_Q4_K, values, 256, blocks));
+      g_assert_true (descry_ggml_dequantise (DESCRY_GGML_Q4_K, blocks, 256, back));
+      for (i = 0; i < 256; i++)
+        g_assert_cmpfloat (fabsf (back[i] - values[i]), <=, 0.02f * fabsf (values[i]) + 0.05f * kind);
+    }
+
+  g_assert_cmpint (descry_ggml_fitting (DESCRY_GGML_Q4_K, 512), ==, DESCRY_GGML_Q4_K);
+  g_assert_cmpint (descry_ggml_fitting (DESCRY_GGML_Q4_K, 576), ==, DESCRY_GGML_Q5_0);
+  g_assert_cmpint (descry_ggml_fitting (DESCRY_GGML_Q8_0, 33), ==, DESCRY_GGML_Q8_0);
 }
 
 /* Every half goes to a float and back unchanged; every float between two halves goes to the nearer. */
@@ -114,16 +174,18 @@ test_sizes (void)
 static void
 test_not_numbers (void)
 {
-  float values[32];
-  guint8 blocks[64];
+  float values[256];
+  guint8 blocks[144];
   guint i;
 
-  for (i = 0; i < 32; i++)
+  for (i = 0; i < 256; i++)
     values[i] = i % 3 == 0 ? NAN : i % 3 == 1 ? INFINITY : -1;
 
   g_assert_true (descry_ggml_quantise (DESCRY_GGML_Q8_0, values, 32, blocks));
   g_assert_true (descry_ggml_quantise (DESCRY_GGML_Q4_0, values, 32, blocks));
   g_assert_true (descry_ggml_quantise (DESCRY_GGML_Q4_1, values, 32, blocks));
+  g_assert_true (descry_ggml_quantise (DESCRY_GGML_Q5_0, values, 32, blocks));
+  g_assert_true (descry_ggml_quantise (DESCRY_GGML_Q4_K, values, 256, blocks));
 }
 
 int
@@ -133,6 +195,8 @@ main (int    argc,
   g_test_init (&argc, &argv, NULL);
 
   g_test_add_func ("/quant/golden", test_golden);
+  g_test_add_func ("/quant/packer", test_packer);
+  g_test_add_func ("/quant/packer-edges", test_packer_edges);
   g_test_add_func ("/quant/halves", test_halves);
   g_test_add_func ("/quant/sizes", test_sizes);
   g_test_add_func ("/quant/not-numbers", test_not_numbers);

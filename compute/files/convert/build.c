@@ -207,8 +207,13 @@ add_weight (DescryBuild   *self,
   g_autofree char *full = g_strconcat (name, ".weight", NULL);
   DescryGgmlType type = kept;
 
-  if (self->quantize >= 0 && dims[n_dims - 1] % descry_ggml_block ((DescryGgmlType) self->quantize) == 0)
-    type = (DescryGgmlType) self->quantize;
+  if (self->quantize >= 0)
+    {
+      DescryGgmlType wanted = descry_ggml_fitting ((DescryGgmlType) self->quantize, dims[n_dims - 1]);
+
+      if (dims[n_dims - 1] % descry_ggml_block (wanted) == 0)
+        type = wanted;
+    }
 
   add_quantised (self, full, type, n_dims, dims, values);
 }

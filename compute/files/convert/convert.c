@@ -33,7 +33,7 @@ int
 descry_convert_type (const char *name)
 {
   static const DescryGgmlType types[] = {
-    DESCRY_GGML_F32, DESCRY_GGML_F16, DESCRY_GGML_BF16, DESCRY_GGML_Q8_0, DESCRY_GGML_Q4_0, DESCRY_GGML_Q4_1
+    DESCRY_GGML_F32, DESCRY_GGML_F16, DESCRY_GGML_BF16, DESCRY_GGML_Q8_0, DESCRY_GGML_Q4_0, DESCRY_GGML_Q4_1, DESCRY_GGML_Q4_K
   };
   guint i;
 
@@ -194,9 +194,10 @@ descry_convert_gguf (const char          *source,
   for (i = 0; i < n; i++)
     {
       const DescryGgufTensor *tensor = descry_gguf_tensor (gguf, i);
-      gboolean fits = tensor->n_dims >= 2 && !is_integer (tensor->type) && tensor->dims[0] % descry_ggml_block (quantize) == 0;
+      DescryGgmlType wanted = descry_ggml_fitting (quantize, tensor->dims[0]);
+      gboolean fits = tensor->n_dims >= 2 && !is_integer (tensor->type) && tensor->dims[0] % descry_ggml_block (wanted) == 0;
 
-      rewrites[i] = (Rewrite) { gguf, tensor, fits ? quantize : tensor->type };
+      rewrites[i] = (Rewrite) { gguf, tensor, fits ? wanted : tensor->type };
       report->n_ignored += !fits;
       descry_gguf_writer_add_later (writer, tensor->name, rewrites[i].type, tensor->n_dims, tensor->dims, rewrite_tensor, rewrites + i);
     }

@@ -52,7 +52,7 @@ def main():
     bits = quants.quantize(values, T.BF16)
     record(0, T.BF16, bits, quants.dequantize(bits, T.BF16))
 
-    for type_ in (T.Q8_0, T.Q4_0, T.Q4_1):
+    for type_ in (T.Q8_0, T.Q4_0, T.Q4_1, T.Q5_0):
         values = (rng.normal(size=(16, 32)) * 10.0 ** rng.integers(-3, 2, (16, 1))).astype("<f4")
         values[3] = 0
         values[4] = 0.25
