@@ -29,6 +29,18 @@ typedef struct
   gboolean no_masks;
 } Options;
 
+static void
+options_clear (Options *options)
+{
+  g_free (options->bundle);
+  g_free (options->device);
+  g_free (options->json);
+  g_free (options->png);
+  g_free (options->format);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Options, options_clear)
+
 static gboolean
 write_text (const char *path,
             const char *text,
@@ -120,7 +132,7 @@ int
 descry_command_analyze (int    argc,
                         char **argv)
 {
-  Options options = { .threshold = DESCRY_SCENE_THRESHOLD };
+  g_auto (Options) options = { .threshold = DESCRY_SCENE_THRESHOLD };
   const GOptionEntry entries[] = {
     { "bundle", 'b', 0, G_OPTION_ARG_FILENAME, &options.bundle, N_("Networks to use: a name or a folder"), N_("BUNDLE") },
     { "device", 'd', 0, G_OPTION_ARG_STRING, &options.device, N_("Device to use: its number or a part of its name"), N_("DEVICE") },

@@ -37,6 +37,18 @@ typedef struct
   gint64   seed;
 } Options;
 
+static void
+options_clear (Options *options)
+{
+  g_free (options->bundle);
+  g_free (options->device);
+  g_free (options->scene);
+  g_free (options->batch);
+  g_strfreev (options->objects);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Options, options_clear)
+
 /* The picture that was looked at last: the next question may be about it too. */
 typedef struct
 {
@@ -317,7 +329,7 @@ int
 descry_command_ask (int    argc,
                     char **argv)
 {
-  Options options = { .threshold = DESCRY_SCENE_THRESHOLD };
+  g_auto (Options) options = { .threshold = DESCRY_SCENE_THRESHOLD };
   const GOptionEntry entries[] = {
     { "bundle", 'b', 0, G_OPTION_ARG_FILENAME, &options.bundle, N_("Networks to use: a name or a folder"), N_("BUNDLE") },
     { "device", 'd', 0, G_OPTION_ARG_STRING, &options.device, N_("Device to use: its number or a part of its name"), N_("DEVICE") },

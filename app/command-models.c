@@ -25,6 +25,15 @@ typedef struct
   gboolean json;
 } Options;
 
+static void
+options_clear (Options *options)
+{
+  g_free (options->bundle);
+  g_free (options->slot);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Options, options_clear)
+
 static json_t *
 make_file (const DescryBundleFile *file)
 {
@@ -195,7 +204,7 @@ descry_command_models (int    argc,
   static const struct { const char *name; int arguments; } verbs[] = {
     { "list", 0 }, { "verify", 0 }, { "add", 1 }, { "remove", 1 }, { "fetch", 0 },
   };
-  Options options = { 0 };
+  g_auto (Options) options = { 0 };
   const GOptionEntry entries[] = {
     { "bundle", 'b', 0, G_OPTION_ARG_FILENAME, &options.bundle, N_("A name or a folder"), N_("BUNDLE") },
     { "slot", 's', 0, G_OPTION_ARG_STRING, &options.slot, N_("tagger, detector, segmenter, encoder, connector or llm"), N_("SLOT") },

@@ -38,6 +38,20 @@ typedef struct
   gboolean resume, exact, recompute, show_wrong;
 } Options;
 
+static void
+options_clear (Options *options)
+{
+  g_free (options->stage);
+  g_free (options->data);
+  g_free (options->model);
+  g_free (options->output);
+  g_free (options->adapter);
+  g_free (options->device);
+  g_free (options->log);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Options, options_clear)
+
 typedef struct
 {
   Options          *options;
@@ -402,7 +416,7 @@ int
 descry_command_train (int    argc,
                       char **argv)
 {
-  Options options = { .steps = 300, .rank = 8, .rows = 640, .every = 50, .rate = 8e-4, .alpha = 16.0 };
+  g_auto (Options) options = { .steps = 300, .rank = 8, .rows = 640, .every = 50, .rate = 8e-4, .alpha = 16.0 };
   const GOptionEntry entries[] = {
     { "stage", 0, 0, G_OPTION_ARG_STRING, &options.stage, N_("What to train: lora"), "STAGE" },
     { "data", 0, 0, G_OPTION_ARG_STRING, &options.data, N_("What to train on: synthetic"), "DATA" },

@@ -445,11 +445,11 @@ main (int    argc,
   for (i = 0; i < G_N_ELEMENTS (names); i++)
     for (f = 0; f < G_N_ELEMENTS (families); f++)
       {
-        Case *test = g_new (Case, 1); /* for the life of the program */
+        Case *test = g_new (Case, 1);
         g_autofree char *name = g_strdup_printf ("/golden/llama/%s/%s", names[i], f == 0 ? "cpu" : "gpu");
 
         *test = (Case) { names[i], families[f] };
-        g_test_add_data_func (name, test, test_tiny);
+        g_test_add_data_func_full (name, test, test_tiny, g_free);
       }
   g_test_add_func ("/golden/llama/cache", test_cache);
   g_test_add_func ("/golden/llama/bad-files", test_bad_files);

@@ -74,13 +74,16 @@ static inline void
 add_op_test (const char *name,
              OpTest      test)
 {
-  OpTest *kept = g_new (OpTest, 1); /* for the life of the program */
+  static OpTest tests[64]; /* for the life of the program */
+  static guint n_tests;
   g_autofree char *cpu = g_strdup_printf ("/ops/%s/cpu", name);
   g_autofree char *gpu = g_strdup_printf ("/ops/%s/gpu", name);
 
-  *kept = test;
-  g_test_add_data_func (cpu, kept, run_op_test_cpu);
-  g_test_add_data_func (gpu, kept, run_op_test_gpu);
+  g_assert_cmpuint (n_tests, <, G_N_ELEMENTS (tests));
+  tests[n_tests] = test;
+  g_test_add_data_func (cpu, &tests[n_tests], run_op_test_cpu);
+  g_test_add_data_func (gpu, &tests[n_tests], run_op_test_gpu);
+  n_tests++;
 }
 
 static inline float *
