@@ -14,6 +14,7 @@
 #include "ui/devices-page.h"
 #include "ui/main-thread.h"
 #include "ui/models-page.h"
+#include "ui/preferences.h"
 #include "ui/window.h"
 
 struct _DescryApplication
@@ -26,6 +27,8 @@ struct _DescryApplication
   GSettings     *settings; /* NULL when the schema is not installed */
   GtkWidget     *models; /* the windows of these names, while open */
   GtkWidget     *devices;
+  GtkWidget     *preferences;
+  GMemoryMonitor *memory;
 };
 
 G_DEFINE_FINAL_TYPE (DescryApplication, descry_application, ADW_TYPE_APPLICATION)
@@ -39,6 +42,11 @@ add_window (DescryApplication *self)
 
       /* The command line's word counts more than an earlier choice. */
       self->engine = descry_local_engine_new (self->bundle, self->device != NULL ? self->device : *chosen != '\0' ? chosen : NULL);
+      if (self->settings != NULL)
+        descry_preferences_follow (self->settings, self->engine);
+      /* The system runs out of memory: what can be loaded again goes. */
+      self->memory = g_memory_monitor_dup_default ();
+      g_signal_connect_object (self->memory, "low-memory-warning", G_CALLBACK (descry_engine_unload), self->engine, G_CONNECT_SWAPPED);
     }
 
   return descry_window_new (GTK_APPLICATION (self), self->engine, self->settings);
@@ -101,7 +109,7 @@ models_action (GSimpleAction *action,
     {
       GtkWindow *parent = get_parent (self);
 
-      keep_page (&self->models, descry_models_page_new (parent, self->engine, self->bundle));
+      keep_page (&self->models, descry_models_page_new (parent, self->engine, self->settings, self->bundle));
     }
   gtk_window_present (GTK_WINDOW (self->models));
 }
@@ -121,6 +129,18 @@ devices_action (GSimpleAction *action,
       descry_devices_page_test (DESCRY_DEVICES_PAGE (self->devices), FALSE);
     }
   gtk_window_present (GTK_WINDOW (self->devices));
+}
+
+static void
+preferences_action (GSimpleAction *action,
+                    GVariant      *parameter,
+                    gpointer       data)
+{
+  DescryApplication *self = data;
+
+  if (self->preferences == NULL)
+    keep_page (&self->preferences, descry_preferences_new (get_parent (self), self->settings));
+  gtk_window_present (GTK_WINDOW (self->preferences));
 }
 
 static void
@@ -163,6 +183,7 @@ add_accels (GtkApplication *application)
     { "app.new-window", { "<Control>n" } },
     { "window.close", { "<Control>w" } },
     { "app.quit", { "<Control>q" } },
+    { "app.preferences", { "<Control>comma" } },
     { "win.zoom-in", { "<Control>plus", "<Control>equal", "<Control>KP_Add" } },
     { "win.zoom-out", { "<Control>minus", "<Control>KP_Subtract" } },
     { "win.zoom-fit", { "<Control>0", "<Control>KP_0" } },
@@ -194,6 +215,7 @@ descry_application_startup (GApplication *application)
     { "about", about_action },
     { "models", models_action },
     { "devices", devices_action },
+    { "preferences", preferences_action },
   };
   DescryApplication *self = DESCRY_APPLICATION (application);
   g_autoptr (GSettingsSchema) schema = NULL;
@@ -208,6 +230,8 @@ descry_application_startup (GApplication *application)
     self->settings = g_settings_new (DESCRY_APPLICATION_ID);
 
   g_action_map_add_action_entries (G_ACTION_MAP (self), entries, G_N_ELEMENTS (entries), self);
+  /* Nothing would be remembered. */
+  g_simple_action_set_enabled (G_SIMPLE_ACTION (g_action_map_lookup_action (G_ACTION_MAP (self), "preferences")), self->settings != NULL);
   add_accels (GTK_APPLICATION (self));
 }
 
@@ -263,6 +287,7 @@ descry_application_finalize (GObject *object)
   if (self->engine != NULL)
     g_object_run_dispose (G_OBJECT (self->engine));
   g_clear_object (&self->engine);
+  g_clear_object (&self->memory);
   g_clear_object (&self->settings);
   g_clear_pointer (&self->bundle, g_free);
   g_clear_pointer (&self->device, g_free);

@@ -17,6 +17,7 @@
 #include <glib/gi18n.h>
 
 #include "ui/main-thread.h"
+#include "ui/rows.h"
 
 #define SETTING "device"
 
@@ -257,13 +258,7 @@ add_fact (AdwExpanderRow *row,
           const char     *title,
           char           *text) /* taken */
 {
-  GtkWidget *fact = adw_action_row_new ();
-
-  adw_preferences_row_set_use_markup (ADW_PREFERENCES_ROW (fact), FALSE);
-  adw_preferences_row_set_title (ADW_PREFERENCES_ROW (fact), title);
-  adw_action_row_set_subtitle (ADW_ACTION_ROW (fact), text);
-  adw_action_row_set_subtitle_lines (ADW_ACTION_ROW (fact), 0);
-  adw_expander_row_add_row (row, fact);
+  descry_row_add_fact (row, title, text);
   g_free (text);
 }
 
@@ -321,20 +316,6 @@ add_group (DescryDevicesPage *self)
   return ADW_PREFERENCES_GROUP (group);
 }
 
-static GtkWidget *
-make_plain_row (const char *title,
-                const char *subtitle)
-{
-  GtkWidget *row = adw_action_row_new ();
-
-  adw_preferences_row_set_use_markup (ADW_PREFERENCES_ROW (row), FALSE);
-  adw_preferences_row_set_title (ADW_PREFERENCES_ROW (row), title);
-  adw_action_row_set_subtitle (ADW_ACTION_ROW (row), subtitle);
-  adw_action_row_set_subtitle_lines (ADW_ACTION_ROW (row), 0);
-
-  return row;
-}
-
 /* By hand or by the library, and the way back. */
 static void
 add_choice (DescryDevicesPage *self)
@@ -359,7 +340,7 @@ add_choice (DescryDevicesPage *self)
   else
     text = g_strdup_printf (_("%s was chosen, but it is not there, not usable or has another driver; the choice is automatic"),
                             parts[1] != NULL ? parts[1] : self->chosen);
-  row = make_plain_row (_("Choice"), text);
+  row = descry_row_new (_("Choice"), text);
   if (by_hand)
     adw_action_row_add_suffix (ADW_ACTION_ROW (row), make_use_button (self, _("Automatic"), ""));
   adw_preferences_group_add (add_group (self), row);
@@ -399,7 +380,7 @@ show_devices (DescryDevicesPage *self)
       adw_preferences_group_add (group, make_row (self, report, report == used));
     }
   for (i = 0; self->silent != NULL && i < self->silent->len; i++)
-    adw_preferences_group_add (group, make_plain_row (g_ptr_array_index (self->silent, i), _("This platform offers no device")));
+    adw_preferences_group_add (group, descry_row_new (g_ptr_array_index (self->silent, i), _("This platform offers no device")));
   gtk_stack_set_visible_child_name (self->stack, "devices");
 }
 

@@ -11,87 +11,23 @@
 
 #include "config.h"
 
-#include "ui/models-page.h"
+#include "ui/models-private.h"
 
 #include <string.h>
 
 #include <glib/gi18n.h>
 
 #include "ui/main-thread.h"
-#include "ui/models-work.h"
 
 #define PROGRESS_MS   100
 #define TOAST_SECONDS 8
-
-struct _DescryModelsPage
-{
-  AdwWindow           parent_instance;
-
-  /* Template */
-  AdwToastOverlay    *toasts;
-  AdwWindowTitle     *title;
-  GtkButton          *verify_all;
-  GtkRevealer        *work;
-  GtkLabel           *work_label;
-  GtkProgressBar     *progress;
-  GtkButton          *cancel;
-  GtkStack           *stack;
-  AdwStatusPage      *missing;
-  GtkButton          *create;
-  AdwPreferencesPage *page;
-
-  DescryEngine       *engine; /* or NULL */
-  char               *bundle_name;
-  DescryBundle       *bundle;
-  GHashTable         *states;
-  GPtrArray          *groups; /* of the slots, in the page */
-  char               *error;
-
-  /* The work under way */
-  GTask              *task; /* or NULL */
-  GCancellable       *cancellable;
-  guint               progress_source;
-
-  /* What can be undone while the toast is there */
-  GPtrArray          *removals; /* of Removal */
-  AdwToast           *removed_toast;
-  guint               removed_source; /* ends the toast */
-  gboolean            commit_waits; /* the toast has gone while work was under way */
-
-  GtkFileChooserNative *chooser;
-  DescrySlot          chooser_slot;
-};
+#define TOAST_MOVES_MS 600
 
 G_DEFINE_FINAL_TYPE (DescryModelsPage, descry_models_page, ADW_TYPE_WINDOW)
 
-static void show_bundle     (DescryModelsPage *self);
 static void commit_removals (DescryModelsPage *self);
 static void drop_toast      (DescryModelsPage *self);
-
-static const char *
-slot_title (DescrySlot slot)
-{
-  static const char *const titles[DESCRY_N_SLOTS] = {
-    N_("Tagger"), N_("Detector"), N_("Segmenter"), N_("Encoder"), N_("Connector"), N_("Language Model"),
-  };
-
-  return _(titles[slot]);
-}
-
-static const char *
-slot_purpose (DescrySlot slot)
-{
-  static const char *const purposes[DESCRY_N_SLOTS] = {
-    N_("Says what the picture is about"),
-    N_("Finds things and puts boxes round them"),
-    N_("Draws the outline of a thing"),
-    N_("Turns pictures into numbers for the connector"),
-    N_("Shows the picture to the language model"),
-    N_("Answers questions"),
-  };
-
-  return _(purposes[slot]);
-}
+static void ask_replace     (DescryModelsPage *self, DescrySlot slot, const char *path);
 
 /* --------- Work seen from the window ------------------ */
 
@@ -155,9 +91,11 @@ finish_work (DescryModelsPage *self,
   g_clear_pointer (&self->states, g_hash_table_unref);
   self->bundle = g_steal_pointer (&work->opened);
   self->states = g_steal_pointer (&work->states);
+  self->estimate = work->estimate;
+  self->disk_free = work->disk_free;
   set_error (self, error != NULL ? error->message : NULL);
   set_working (self, NULL);
-  show_bundle (self);
+  descry_models_show_list (self);
 
   if (self->bundle == NULL)
     {
@@ -171,9 +109,14 @@ finish_work (DescryModelsPage *self,
       return;
     }
 
-  if (error != NULL && !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+  if (work->kind == WORK_ADD && g_error_matches (error, G_IO_ERROR, G_IO_ERROR_EXISTS))
     {
-      if (work->kind == WORK_ADD)
+      set_error (self, NULL);
+      ask_replace (self, work->slot, work->file);
+    }
+  else if (error != NULL && !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    {
+      if (work->kind == WORK_ADD || work->kind == WORK_REPLACE)
         show_error (self, _("Could Not Add the File"), error->message);
       else if (work->kind == WORK_REMOVE)
         show_error (self, _("Could Not Remove the File"), error->message);
@@ -252,7 +195,7 @@ start_work (DescryModelsPage    *self,
 
   g_return_if_fail (self->task == NULL);
 
-  if (kind == WORK_ADD || kind == WORK_REMOVE)
+  if (kind == WORK_ADD || kind == WORK_REPLACE || kind == WORK_REMOVE)
     {
       removals = g_steal_pointer (&self->removals);
       self->removals = descry_removals_new ();
@@ -262,12 +205,20 @@ start_work (DescryModelsPage    *self,
   self->cancellable = g_cancellable_new ();
   self->task = start_task (self, kind, slot, file, removals != NULL ? removals : descry_removals_new (), self->cancellable);
   set_working (self, text);
-  /* A copy cannot be stopped half way. */
-  gtk_widget_set_visible (GTK_WIDGET (self->cancel), kind == WORK_VERIFY);
+  /* Removing cannot be stopped half way. */
+  gtk_widget_set_visible (GTK_WIDGET (self->cancel), kind == WORK_VERIFY || kind == WORK_ADD || kind == WORK_REPLACE);
 }
 
 /* --------- Removing, with Undo ------------------ */
 
+static gboolean
+dismiss_cb (gpointer data)
+{
+  adw_toast_dismiss (data);
+  return G_SOURCE_REMOVE;
+}
+
+/* libadwaita 1.2 falls over a toast that goes while it still moves in. */
 static void
 drop_toast (DescryModelsPage *self)
 {
@@ -275,7 +226,7 @@ drop_toast (DescryModelsPage *self)
 
   g_clear_handle_id (&self->removed_source, g_source_remove);
   if (toast != NULL)
-    adw_toast_dismiss (toast);
+    g_timeout_add_full (G_PRIORITY_DEFAULT, TOAST_MOVES_MS, dismiss_cb, g_object_ref (toast), g_object_unref);
 }
 
 /* The message has gone: now the files go. */
@@ -304,7 +255,7 @@ forget_removals (DescryModelsPage *self)
 {
   g_ptr_array_set_size (self->removals, 0);
   self->commit_waits = FALSE;
-  show_bundle (self);
+  descry_models_show_list (self);
 }
 
 /* The toast goes by itself after this. */
@@ -330,8 +281,7 @@ toast_late_cb (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
-/* One message for all that can come back; its time begins anew with each. It is not replaced: libadwaita 1.2
- * falls over a toast that goes while it still moves in. */
+/* One message for all that can come back; its time begins anew with each. */
 static void
 announce_removals (DescryModelsPage *self)
 {
@@ -384,7 +334,7 @@ descry_models_page_remove (DescryModelsPage *self,
   g_ptr_array_add (self->removals, removal);
 
   announce_removals (self);
-  show_bundle (self);
+  descry_models_show_list (self);
 }
 
 void
@@ -401,39 +351,31 @@ descry_models_page_verify (DescryModelsPage *self,
   start_work (self, WORK_VERIFY, 0, file, text);
 }
 
-void
-descry_models_page_add (DescryModelsPage *self,
-                        DescrySlot        slot,
-                        const char       *path)
+/* --------- Adding ------------------ */
+
+static void
+add (DescryModelsPage    *self,
+     DescrySlot           slot,
+     const char          *path,
+     DescryModelsWorkKind kind) /* WORK_ADD or WORK_REPLACE */
 {
   g_autofree char *name = NULL, *text = NULL;
-
-  g_return_if_fail (DESCRY_IS_MODELS_PAGE (self) && (guint) slot < DESCRY_N_SLOTS && path != NULL);
 
   if (self->task != NULL || self->bundle == NULL)
     return;
   name = g_filename_display_basename (path);
   text = g_strdup_printf (_("Adding %s"), name);
-  start_work (self, WORK_ADD, slot, path, text);
+  start_work (self, kind, slot, path, text);
 }
 
-/* --------- The list ------------------ */
-
-static void
-verify_clicked_cb (GtkButton        *button,
-                   DescryModelsPage *self)
+void
+descry_models_page_add (DescryModelsPage *self,
+                        DescrySlot        slot,
+                        const char       *path)
 {
-  descry_models_page_verify (self, g_object_get_data (G_OBJECT (button), "descry-file"));
-}
+  g_return_if_fail (DESCRY_IS_MODELS_PAGE (self) && (guint) slot < DESCRY_N_SLOTS && path != NULL);
 
-static void
-remove_clicked_cb (GtkButton        *button,
-                   DescryModelsPage *self)
-{
-  g_autofree char *file = g_strdup (g_object_get_data (G_OBJECT (button), "descry-file"));
-
-  /* The row, and this button in it, go with the list. */
-  descry_models_page_remove (self, GPOINTER_TO_UINT (g_object_get_data (G_OBJECT (button), "descry-slot")), file);
+  add (self, slot, path, WORK_ADD);
 }
 
 static void
@@ -442,24 +384,27 @@ replace_response_cb (AdwMessageDialog *dialog,
                      DescryModelsPage *self)
 {
   if (strcmp (response, "replace") == 0)
-    descry_models_page_add (self, self->chooser_slot, g_object_get_data (G_OBJECT (dialog), "descry-path"));
+    add (self, GPOINTER_TO_UINT (g_object_get_data (G_OBJECT (dialog), "descry-slot")), g_object_get_data (G_OBJECT (dialog), "descry-path"),
+         WORK_REPLACE);
 }
 
 /* A slot has one network: what is there now would go for good, so this is asked. */
 static void
 ask_replace (DescryModelsPage *self,
-             char             *path) /* taken */
+             DescrySlot        slot,
+             const char       *path)
 {
   g_autofree char *name = g_filename_display_basename (path);
   GtkWidget *dialog = adw_message_dialog_new (GTK_WINDOW (self), _("Replace the Network?"), NULL);
 
   adw_message_dialog_format_body (ADW_MESSAGE_DIALOG (dialog), _("%s takes the place of the %s. The files that are there now are deleted."),
-                                  name, slot_title (self->chooser_slot));
+                                  name, descry_models_slot_title (slot));
   adw_message_dialog_add_responses (ADW_MESSAGE_DIALOG (dialog), "cancel", _("_Cancel"), "replace", _("_Replace"), NULL);
   adw_message_dialog_set_response_appearance (ADW_MESSAGE_DIALOG (dialog), "replace", ADW_RESPONSE_DESTRUCTIVE);
   adw_message_dialog_set_default_response (ADW_MESSAGE_DIALOG (dialog), "cancel");
   adw_message_dialog_set_close_response (ADW_MESSAGE_DIALOG (dialog), "cancel");
-  g_object_set_data_full (G_OBJECT (dialog), "descry-path", path, g_free);
+  g_object_set_data (G_OBJECT (dialog), "descry-slot", GUINT_TO_POINTER (slot));
+  g_object_set_data_full (G_OBJECT (dialog), "descry-path", g_strdup (path), g_free);
   g_signal_connect_object (dialog, "response", G_CALLBACK (replace_response_cb), self, 0);
   gtk_window_present (GTK_WINDOW (dialog));
 }
@@ -470,7 +415,7 @@ chooser_response_cb (GtkNativeDialog  *dialog,
                      DescryModelsPage *self)
 {
   g_autoptr (GFile) file = NULL;
-  char *path = NULL;
+  g_autofree char *path = NULL;
 
   if (response == GTK_RESPONSE_ACCEPT)
     file = gtk_file_chooser_get_file (GTK_FILE_CHOOSER (dialog));
@@ -478,31 +423,29 @@ chooser_response_cb (GtkNativeDialog  *dialog,
     path = g_file_get_path (file);
   g_clear_object (&self->chooser);
 
-  if (path != NULL && self->bundle != NULL && self->bundle->slots[self->chooser_slot]->len > 0)
-    ask_replace (self, path);
-  else if (path != NULL)
-    {
-      descry_models_page_add (self, self->chooser_slot, path);
-      g_free (path);
-    }
+  if (path != NULL)
+    descry_models_page_add (self, self->chooser_slot, path);
   else if (file != NULL)
     show_error (self, _("Could Not Add the File"), _("Only a file of this computer can be added."));
 }
 
-static void
-add_clicked_cb (GtkButton        *button,
-                DescryModelsPage *self)
+void
+descry_models_choose (DescryModelsPage *self,
+                      DescrySlot        slot)
 {
+  static const char *const suffixes[] = { "gguf", "pth", "pt", "bin", "onnx", "json" };
   g_autoptr (GtkFileFilter) filter = gtk_file_filter_new ();
   g_autoptr (GtkFileFilter) all = gtk_file_filter_new ();
+  guint i;
 
   if (self->chooser != NULL)
     return;
 
-  self->chooser_slot = GPOINTER_TO_UINT (g_object_get_data (G_OBJECT (button), "descry-slot"));
+  self->chooser_slot = slot;
   self->chooser = gtk_file_chooser_native_new (_("Add a Network"), GTK_WINDOW (self), GTK_FILE_CHOOSER_ACTION_OPEN, _("_Add"), _("_Cancel"));
-  gtk_file_filter_set_name (filter, _("Networks (GGUF)"));
-  gtk_file_filter_add_suffix (filter, "gguf");
+  gtk_file_filter_set_name (filter, _("Networks (GGUF) and checkpoints to convert"));
+  for (i = 0; i < G_N_ELEMENTS (suffixes); i++)
+    gtk_file_filter_add_suffix (filter, suffixes[i]);
   gtk_file_filter_set_name (all, _("All Files"));
   gtk_file_filter_add_pattern (all, "*");
   gtk_file_chooser_add_filter (GTK_FILE_CHOOSER (self->chooser), filter);
@@ -510,212 +453,6 @@ add_clicked_cb (GtkButton        *button,
   gtk_native_dialog_set_modal (GTK_NATIVE_DIALOG (self->chooser), TRUE);
   g_signal_connect_object (self->chooser, "response", G_CALLBACK (chooser_response_cb), self, 0);
   gtk_native_dialog_show (GTK_NATIVE_DIALOG (self->chooser));
-}
-
-static GtkWidget *
-make_button (const char *icon,
-             char       *name, /* taken */
-             DescrySlot  slot,
-             const char *file)
-{
-  GtkWidget *button = gtk_button_new_from_icon_name (icon);
-
-  gtk_widget_set_tooltip_text (button, name);
-  gtk_accessible_update_property (GTK_ACCESSIBLE (button), GTK_ACCESSIBLE_PROPERTY_LABEL, name, -1);
-  gtk_widget_set_valign (button, GTK_ALIGN_CENTER);
-  gtk_widget_add_css_class (button, "flat");
-  g_object_set_data (G_OBJECT (button), "descry-slot", GUINT_TO_POINTER (slot));
-  g_object_set_data_full (G_OBJECT (button), "descry-file", g_strdup (file), g_free);
-  g_free (name);
-
-  return button;
-}
-
-static void
-add_fact (AdwExpanderRow *row,
-          const char     *title,
-          const char     *text)
-{
-  GtkWidget *fact = adw_action_row_new ();
-
-  adw_preferences_row_set_use_markup (ADW_PREFERENCES_ROW (fact), FALSE);
-  adw_preferences_row_set_title (ADW_PREFERENCES_ROW (fact), title);
-  adw_action_row_set_subtitle (ADW_ACTION_ROW (fact), text);
-  adw_action_row_set_subtitle_lines (ADW_ACTION_ROW (fact), 0);
-  adw_preferences_row_set_title_selectable (ADW_PREFERENCES_ROW (fact), FALSE);
-  adw_expander_row_add_row (row, fact);
-}
-
-static const char *
-hash_text (const DescryBundleFile *file,
-           const DescryFileState  *state)
-{
-  if (!file->present)
-    return _("missing");
-  switch (state->hash)
-    {
-    case DESCRY_HASH_RIGHT:
-      return _("checked");
-    case DESCRY_HASH_WRONG:
-      return _("wrong");
-    default:
-      return _("not checked");
-    }
-}
-
-static GtkWidget *
-make_file_row (DescryModelsPage       *self,
-               DescrySlot              slot,
-               const DescryBundleFile *file)
-{
-  AdwExpanderRow *row = ADW_EXPANDER_ROW (adw_expander_row_new ());
-  const DescryFileState *state = g_hash_table_lookup (self->states, file->file);
-  g_autofree char *size = g_format_size_full (file->size, G_FORMAT_SIZE_IEC_UNITS);
-  g_autofree char *weights = g_format_size_full (state->weights, G_FORMAT_SIZE_IEC_UNITS);
-  g_autofree char *subtitle = NULL, *memory = NULL, *hash = NULL;
-  GtkWidget *button;
-
-  adw_preferences_row_set_use_markup (ADW_PREFERENCES_ROW (row), FALSE);
-  adw_preferences_row_set_title (ADW_PREFERENCES_ROW (row), file->title);
-  /* Translators: size, licence, state of the checksum. */
-  subtitle = g_strdup_printf (_("%s · %s · %s"), size, *file->licence != '\0' ? file->licence : _("licence unknown"), hash_text (file, state));
-  adw_expander_row_set_subtitle (row, subtitle);
-  if (!file->present || state->hash == DESCRY_HASH_WRONG)
-    {
-      GtkWidget *icon = gtk_image_new_from_icon_name ("dialog-error-symbolic");
-
-      gtk_accessible_update_property (GTK_ACCESSIBLE (icon), GTK_ACCESSIBLE_PROPERTY_LABEL, hash_text (file, state), -1);
-      gtk_widget_add_css_class (icon, "error");
-      adw_expander_row_add_prefix (row, icon);
-    }
-
-  button = make_button ("emblem-ok-symbolic", g_strdup_printf (_("Verify %s"), file->title), slot, file->file);
-  gtk_widget_set_sensitive (button, file->present);
-  g_signal_connect_object (button, "clicked", G_CALLBACK (verify_clicked_cb), self, 0);
-  adw_expander_row_add_action (row, button);
-  button = make_button ("user-trash-symbolic", g_strdup_printf (_("Remove %s"), file->title), slot, file->file);
-  g_signal_connect_object (button, "clicked", G_CALLBACK (remove_clicked_cb), self, 0);
-  adw_expander_row_add_action (row, button);
-
-  add_fact (row, _("File"), file->file);
-  add_fact (row, _("Licence"), *file->licence != '\0' ? file->licence : _("unknown"));
-  add_fact (row, _("Source"), *file->source != '\0' ? file->source : _("unknown"));
-  /* Translators: the memory that the weights take on the device; the size follows. */
-  memory = state->weights > 0 ? g_strdup_printf (_("%s for the weights, and room to calculate"), weights) : g_strdup (_("the file cannot be read"));
-  add_fact (row, _("Memory needed"), memory);
-  hash = g_strdup_printf (_("%s: %s"), hash_text (file, state), file->sha256);
-  add_fact (row, _("SHA-256"), hash);
-
-  return GTK_WIDGET (row);
-}
-
-static gboolean
-is_removed (DescryModelsPage *self,
-            DescrySlot        slot,
-            const char       *file)
-{
-  guint i;
-
-  for (i = 0; i < self->removals->len; i++)
-    {
-      const DescryRemoval *removal = g_ptr_array_index (self->removals, i);
-
-      if (removal->slot == slot && strcmp (removal->file, file) == 0)
-        return TRUE;
-    }
-
-  return FALSE;
-}
-
-static GtkWidget *
-make_group (DescryModelsPage *self,
-            DescrySlot        slot)
-{
-  AdwPreferencesGroup *group = ADW_PREFERENCES_GROUP (adw_preferences_group_new ());
-  GPtrArray *files = self->bundle->slots[slot];
-  GtkWidget *button = gtk_button_new ();
-  GtkWidget *content = adw_button_content_new ();
-  g_autofree char *name = g_strdup_printf (_("Add a file to the slot: %s"), slot_title (slot));
-  guint shown = 0;
-  guint i;
-
-  adw_preferences_group_set_title (group, slot_title (slot));
-  adw_preferences_group_set_description (group, slot_purpose (slot));
-  adw_button_content_set_icon_name (ADW_BUTTON_CONTENT (content), "list-add-symbolic");
-  adw_button_content_set_label (ADW_BUTTON_CONTENT (content), _("Add From File…"));
-  gtk_button_set_child (GTK_BUTTON (button), content);
-  gtk_widget_set_tooltip_text (button, name);
-  gtk_accessible_update_property (GTK_ACCESSIBLE (button), GTK_ACCESSIBLE_PROPERTY_LABEL, name, -1);
-  gtk_widget_set_valign (button, GTK_ALIGN_CENTER);
-  gtk_widget_add_css_class (button, "flat");
-  g_object_set_data (G_OBJECT (button), "descry-slot", GUINT_TO_POINTER (slot));
-  g_signal_connect_object (button, "clicked", G_CALLBACK (add_clicked_cb), self, 0);
-  adw_preferences_group_set_header_suffix (group, button);
-
-  for (i = 0; i < files->len; i++)
-    {
-      const DescryBundleFile *file = g_ptr_array_index (files, i);
-
-      if (is_removed (self, slot, file->file))
-        continue;
-      adw_preferences_group_add (group, make_file_row (self, slot, file));
-      shown++;
-    }
-
-  if (shown == 0 || self->bundle->missing[slot] != NULL)
-    {
-      GtkWidget *row = adw_action_row_new ();
-
-      adw_preferences_row_set_use_markup (ADW_PREFERENCES_ROW (row), FALSE);
-      adw_preferences_row_set_title (ADW_PREFERENCES_ROW (row), shown == 0 ? _("Empty") : _("Not usable"));
-      adw_action_row_set_subtitle (ADW_ACTION_ROW (row), self->bundle->missing[slot] != NULL ? self->bundle->missing[slot]
-                                                                                              : _("its network was removed"));
-      adw_action_row_set_subtitle_lines (ADW_ACTION_ROW (row), 0);
-      adw_action_row_add_prefix (ADW_ACTION_ROW (row), gtk_image_new_from_icon_name ("dialog-warning-symbolic"));
-      adw_preferences_group_add (group, row);
-    }
-
-  return GTK_WIDGET (group);
-}
-
-static void
-show_bundle (DescryModelsPage *self)
-{
-  g_autofree char *used = NULL;
-  guint64 bytes = 0;
-  guint i, j;
-
-  descry_assert_main_thread ();
-
-  for (i = 0; i < self->groups->len; i++)
-    adw_preferences_page_remove (self->page, g_ptr_array_index (self->groups, i));
-  g_ptr_array_set_size (self->groups, 0);
-  adw_window_title_set_subtitle (self->title, "");
-  if (self->bundle == NULL)
-    return;
-
-  for (i = 0; i < DESCRY_N_SLOTS; i++)
-    {
-      GtkWidget *group = make_group (self, i);
-
-      for (j = 0; j < self->bundle->slots[i]->len; j++)
-        {
-          const DescryBundleFile *file = g_ptr_array_index (self->bundle->slots[i], j);
-
-          bytes += file->present ? file->size : 0;
-        }
-      adw_preferences_page_add (self->page, ADW_PREFERENCES_GROUP (group));
-      g_ptr_array_add (self->groups, group);
-    }
-
-  used = g_format_size_full (bytes, G_FORMAT_SIZE_IEC_UNITS);
-  {
-    /* Translators: title of the bundle, space on the disk. */
-    g_autofree char *subtitle = g_strdup_printf (_("%s · %s"), self->bundle->title, used);
-
-    adw_window_title_set_subtitle (self->title, subtitle);
-  }
-  gtk_stack_set_visible_child_name (self->stack, "bundle");
 }
 
 static void
@@ -735,6 +472,13 @@ create_cb (DescryModelsPage *self)
 {
   if (self->task == NULL)
     start_work (self, WORK_CREATE, 0, NULL, _("Making a bundle"));
+}
+
+static void
+engine_changed_cb (DescryModelsPage *self)
+{
+  if (self->task == NULL)
+    descry_models_show_needs (self);
 }
 
 gboolean
@@ -774,6 +518,7 @@ descry_models_page_dispose (GObject *object)
   g_clear_pointer (&self->states, g_hash_table_unref);
   g_clear_pointer (&self->bundle, descry_bundle_free);
   g_clear_object (&self->engine);
+  g_clear_object (&self->settings);
   gtk_widget_dispose_template (GTK_WIDGET (self), DESCRY_TYPE_MODELS_PAGE);
 
   G_OBJECT_CLASS (descry_models_page_parent_class)->dispose (object);
@@ -828,11 +573,15 @@ descry_models_page_init (DescryModelsPage *self)
 GtkWidget *
 descry_models_page_new (GtkWindow    *parent,
                         DescryEngine *engine,
+                        GSettings    *settings,
                         const char   *bundle)
 {
   DescryModelsPage *self = g_object_new (DESCRY_TYPE_MODELS_PAGE, "transient-for", parent, "destroy-with-parent", TRUE, NULL);
 
   self->engine = engine != NULL ? g_object_ref (engine) : NULL;
+  self->settings = settings != NULL ? g_object_ref (settings) : NULL;
+  if (engine != NULL)
+    g_signal_connect_object (engine, "changed", G_CALLBACK (engine_changed_cb), self, G_CONNECT_SWAPPED);
   self->bundle_name = g_strdup (bundle);
   start_work (self, WORK_LOAD, 0, NULL, _("Reading the bundle"));
   set_working (self, NULL);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "compute/lyrics/engine.h"
+#include "compute/lyrics/estimate.h"
 
 G_BEGIN_DECLS
 
@@ -13,10 +14,12 @@ G_BEGIN_DECLS
 typedef struct
 {
   DescryHashState hash;
-  guint64         weights; /* bytes of its tensors; 0: not readable */
+  DescryEstimate  estimate; /* nothing: not readable */
+  gboolean        adapter;
+  gboolean        own; /* made by Descry's trainer: there is a card */
 } DescryFileState;
 
-typedef enum { WORK_LOAD, WORK_CREATE, WORK_VERIFY, WORK_ADD, WORK_REMOVE } DescryModelsWorkKind;
+typedef enum { WORK_LOAD, WORK_CREATE, WORK_VERIFY, WORK_ADD, WORK_REPLACE, WORK_REMOVE } DescryModelsWorkKind;
 
 /* A piece of work; the thread's alone while it runs but for @permille. */
 typedef struct
@@ -34,6 +37,8 @@ typedef struct
 
   DescryBundle         *opened; /* afterwards; NULL with @missing */
   GHashTable           *states; /* file name → DescryFileState */
+  DescryEstimate        estimate; /* of the whole bundle */
+  guint64               disk_free; /* G_MAXUINT64: unknown */
   GError               *missing;
   guint                 wrong; /* files whose checksum differs */
   gboolean              changed; /* bundle.json is another one */

@@ -12,6 +12,7 @@
 #include <glib/gi18n.h>
 
 #include "ui/main-thread.h"
+#include "ui/preferences.h"
 
 #define NARROW_WIDTH 720 /* application pixels; below it the sidebar goes under the picture */
 #define PULSE_MS 80
@@ -467,6 +468,7 @@ ask_cb (DescryChat   *chat,
 
   history = descry_chat_get_history (chat);
   chips = g_array_copy (descry_chat_get_chips (chat)); /* they leave with the question */
+  descry_preferences_read (self->settings, &options);
   options.threshold = descry_canvas_get_view (self->canvas)->threshold;
   request = descry_request_new (self, &self->answering);
   descry_chat_begin (chat, question);

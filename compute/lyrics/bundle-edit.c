@@ -136,10 +136,8 @@ copy_in (const char *from,
   return TRUE;
 }
 
-gboolean
-descry_bundle_fits (DescrySlot   slot,
-                    const char  *path,
-                    GError     **error)
+const char *const *
+descry_bundle_architectures (DescrySlot slot)
 {
   /* What the loaders take. */
   static const char *const known[DESCRY_N_SLOTS][6] = {
@@ -150,25 +148,38 @@ descry_bundle_fits (DescrySlot   slot,
     [DESCRY_SLOT_CONNECTOR] = { "mq-former" },
     [DESCRY_SLOT_LLM] = { "llama", "qwen2", "qwen3", "smollm3" },
   };
+
+  g_return_val_if_fail ((guint) slot < DESCRY_N_SLOTS, NULL);
+
+  return known[slot];
+}
+
+gboolean
+descry_bundle_fits (DescrySlot   slot,
+                    const char  *path,
+                    GError     **error)
+{
+  const char *const *known;
   g_autoptr (DescryGguf) gguf = NULL;
   g_autofree char *expected = NULL;
   const char *found;
 
   g_return_val_if_fail ((guint) slot < DESCRY_N_SLOTS && path != NULL, FALSE);
 
+  known = descry_bundle_architectures (slot);
   gguf = descry_gguf_open (path, error);
   found = gguf != NULL ? descry_gguf_get_string (gguf, "general.architecture", error) : NULL;
   if (found == NULL)
     return FALSE;
-  if (descry_adapter_is (gguf))
+  if (slot != DESCRY_SLOT_LLM && descry_adapter_is (gguf))
     {
-      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "%s: expected a whole network, found an adapter to one", path);
+      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "%s: expected a whole network, found an adapter to a language model", path);
       return FALSE;
     }
-  if (g_strv_contains (known[slot], found))
+  if (g_strv_contains (known, found))
     return TRUE;
 
-  expected = g_strjoinv (", ", (char **) known[slot]);
+  expected = g_strjoinv (", ", (char **) known);
   g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "%s: general.architecture of a %s: expected %s, found %s",
                path, descry_slot_name (slot), expected, found);
   return FALSE;
@@ -211,6 +222,35 @@ descry_bundle_create (const char *name,
   return descry_bundle_open (bundle->path, error);
 }
 
+static gboolean
+is_adapter (const char *path)
+{
+  g_autoptr (DescryGguf) gguf = descry_gguf_open (path, NULL);
+
+  return gguf != NULL && descry_adapter_is (gguf);
+}
+
+/* What stays of @old when @file comes: nothing, but a language model stays for adapters to it. */
+static GPtrArray *
+make_slot (GPtrArray        *old,
+           DescryBundleFile *file, /* taken */
+           gboolean          adapter)
+{
+  GPtrArray *files = g_ptr_array_new_with_free_func ((GDestroyNotify) descry_bundle_file_free);
+  guint i;
+
+  for (i = 0; adapter && i < old->len; i++)
+    {
+      const DescryBundleFile *left = g_ptr_array_index (old, i);
+
+      if (!is_adapter (left->path))
+        g_ptr_array_add (files, descry_bundle_file_copy (left));
+    }
+  g_ptr_array_add (files, file);
+
+  return files;
+}
+
 gboolean
 descry_bundle_add (DescryBundle *bundle,
                    DescrySlot    slot,
@@ -223,6 +263,7 @@ descry_bundle_add (DescryBundle *bundle,
   DescryBundleFile *file;
   const char *text;
   GError *problem = NULL;
+  gboolean adapter;
   guint i;
 
   g_return_val_if_fail (bundle != NULL && (guint) slot < DESCRY_N_SLOTS && path != NULL, FALSE);
@@ -231,6 +272,12 @@ descry_bundle_add (DescryBundle *bundle,
   gguf = descry_gguf_open (path, error);
   if (gguf == NULL)
     return FALSE;
+  adapter = slot == DESCRY_SLOT_LLM && descry_adapter_is (gguf);
+  if (adapter && bundle->slots[slot]->len == 0)
+    {
+      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_USAGE, "%s: adapters need a language model to be merged into; add that first", path);
+      return FALSE;
+    }
 
   file = g_new0 (DescryBundleFile, 1);
   file->file = g_path_get_basename (path);
@@ -265,8 +312,7 @@ descry_bundle_add (DescryBundle *bundle,
 
   old = bundle->slots[slot];
   old_missing = g_steal_pointer (&bundle->missing[slot]);
-  bundle->slots[slot] = g_ptr_array_new_with_free_func ((GDestroyNotify) descry_bundle_file_free);
-  g_ptr_array_add (bundle->slots[slot], file);
+  bundle->slots[slot] = make_slot (old, file, adapter);
   if (!write_bundle (bundle, error))
     {
       g_unlink (file->path);

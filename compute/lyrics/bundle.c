@@ -64,6 +64,22 @@ descry_bundle_file_free (DescryBundleFile *file)
   g_free (file);
 }
 
+DescryBundleFile *
+descry_bundle_file_copy (const DescryBundleFile *file)
+{
+  DescryBundleFile *copy = g_new (DescryBundleFile, 1);
+
+  *copy = *file;
+  copy->file = g_strdup (file->file);
+  copy->path = g_strdup (file->path);
+  copy->title = g_strdup (file->title);
+  copy->licence = g_strdup (file->licence);
+  copy->source = g_strdup (file->source);
+  copy->sha256 = g_strdup (file->sha256);
+
+  return copy;
+}
+
 void
 descry_bundle_free (DescryBundle *bundle)
 {

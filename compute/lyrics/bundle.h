@@ -64,13 +64,18 @@ gboolean      descry_bundle_verify_watched (DescryBundle *bundle, DescryBundleFi
 typedef enum { DESCRY_HASH_UNKNOWN, DESCRY_HASH_RIGHT, DESCRY_HASH_WRONG } DescryHashState;
 DescryHashState descry_bundle_hash_state (const DescryBundleFile *file);
 
-/* Whether @path is a GGUF of an architecture that @slot can run; the error names file, expected, found. */
+/* The architectures that a slot can run, ending with NULL. */
+const char *const *descry_bundle_architectures (DescrySlot slot);
+
+/* Whether @path is a GGUF of an architecture that @slot can run, or adapters for one in the llm slot; the error names
+ * file, expected, found. */
 gboolean      descry_bundle_fits   (DescrySlot slot, const char *path, GError **error);
 
 /* An empty bundle in the user's folder, if there is none of this name. NULL: "compact". */
 DescryBundle *descry_bundle_create (const char *name, GError **error);
 
-/* Copies @path (a GGUF) into the bundle and makes it the one file of @slot; writes bundle.json anew. */
+/* Copies @path (a GGUF) into the bundle and makes it the one file of @slot; writes bundle.json anew. Adapters join the
+ * language model that is there, in the place of other adapters. */
 gboolean      descry_bundle_add    (DescryBundle *bundle, DescrySlot slot, const char *path, GError **error);
 gboolean      descry_bundle_remove (DescryBundle *bundle, DescrySlot slot, const char *file, GError **error);
 

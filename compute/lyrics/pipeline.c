@@ -173,7 +173,9 @@ find_file (DescryPipeline *pipeline,
         }
     }
 
-  if (!optional)
+  if (!optional && architecture == NULL)
+    g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_MISSING, "slot \"%s\" has only adapters, no network", descry_slot_name (slot));
+  else if (!optional)
     g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "no file of slot \"%s\" has the architecture %s",
                  descry_slot_name (slot), architecture);
   return NULL;

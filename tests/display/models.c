@@ -9,6 +9,7 @@
 
 #include <glib/gstdio.h>
 
+#include "compute/device/report.h"
 #include "compute/files/gguf.h"
 #include "compute/memory.h"
 #include "tests/display/ui-test.h"
@@ -56,6 +57,7 @@ typedef struct
   char             *folder; /* of the bundle */
   char             *outside; /* where files to add are */
   CountingEngine   *engine;
+  GSettings        *settings;
   DescryModelsPage *page;
 } Fixture;
 
@@ -85,6 +87,49 @@ write_network (const char *folder,
   return path;
 }
 
+static char *
+write_adapter (const char *folder,
+               const char *name)
+{
+  g_autoptr (DescryGgufWriter) writer = descry_gguf_writer_new ();
+  g_autoptr (GError) error = NULL;
+  float *values = descry_try_alloc (64, sizeof *values);
+  const guint64 dims[] = { 64 };
+  char *path = g_build_filename (folder, name, NULL);
+
+  g_assert_nonnull (values);
+  memset (values, 0, 64 * sizeof *values);
+  descry_gguf_writer_set_string (writer, "general.type", "adapter");
+  descry_gguf_writer_set_string (writer, "general.architecture", "llama");
+  descry_gguf_writer_set_string (writer, "general.description", "Trained by Descry 0.1.0 on nothing");
+  descry_gguf_writer_set_string (writer, "adapter.type", "lora");
+  descry_gguf_writer_add (writer, "weight.lora_a", DESCRY_GGML_F32, 1, dims, values, 64 * sizeof *values);
+  g_assert_true (descry_gguf_writer_write (writer, path, &error));
+  g_assert_no_error (error);
+
+  return path;
+}
+
+/* The first label that has @text in it. */
+static GtkWidget *
+find_text (GtkWidget  *root,
+           const char *text)
+{
+  GtkWidget *child;
+
+  if (GTK_IS_LABEL (root) && gtk_widget_get_mapped (root) && strstr (gtk_label_get_text (GTK_LABEL (root)), text) != NULL)
+    return root;
+  for (child = gtk_widget_get_first_child (root); child != NULL; child = gtk_widget_get_next_sibling (child))
+    {
+      GtkWidget *found = find_text (child, text);
+
+      if (found != NULL)
+        return found;
+    }
+
+  return NULL;
+}
+
 static gboolean
 is_there (Fixture    *fixture,
           const char *name)
@@ -108,7 +153,7 @@ count_files (Fixture   *fixture,
 static void
 open_page (Fixture *fixture)
 {
-  fixture->page = DESCRY_MODELS_PAGE (descry_models_page_new (NULL, DESCRY_ENGINE (fixture->engine), fixture->folder));
+  fixture->page = DESCRY_MODELS_PAGE (descry_models_page_new (NULL, DESCRY_ENGINE (fixture->engine), fixture->settings, fixture->folder));
   gtk_window_present (GTK_WINDOW (fixture->page));
   WAIT_WHILE (!descry_models_page_is_idle (fixture->page));
   ui_test_pump (60);
@@ -136,6 +181,7 @@ set_up (Fixture      *fixture,
   fixture->folder = g_dir_make_tmp ("descry-models-XXXXXX", NULL);
   fixture->outside = g_dir_make_tmp ("descry-outside-XXXXXX", NULL);
   fixture->engine = g_object_new (TYPE_COUNTING_ENGINE, NULL);
+  fixture->settings = g_settings_new (DESCRY_APPLICATION_ID);
   json = g_build_filename (fixture->folder, "bundle.json", NULL);
   g_assert_true (g_file_set_contents (json, "{\"descry\":1,\"name\":\"small\",\"title\":\"A small bundle\",\"slots\":{},"
                                             "\"missing\":{\"connector\":\"it is not trained yet\"}}", -1, NULL));
@@ -178,6 +224,7 @@ tear_down (Fixture      *fixture,
     }
   g_object_add_weak_pointer (G_OBJECT (fixture->engine), &engine);
   g_object_unref (fixture->engine);
+  g_object_unref (fixture->settings);
   WAIT_WHILE (engine != NULL);
   remove_folder (fixture->folder);
   remove_folder (fixture->outside);
@@ -341,6 +388,162 @@ test_missing (Fixture      *fixture,
   shoot (GTK_WIDGET (fixture->page), "models-missing.png");
 }
 
+static GtkWidget *
+find_window (const char *title)
+{
+  GListModel *windows = gtk_window_get_toplevels ();
+  guint i;
+
+  for (i = 0; i < g_list_model_get_n_items (windows); i++)
+    {
+      g_autoptr (GtkWindow) window = g_list_model_get_item (windows, i);
+
+      if (gtk_widget_get_mapped (GTK_WIDGET (window)) && ui_test_find (GTK_WIDGET (window), GTK_TYPE_LABEL, title) != NULL)
+        return GTK_WIDGET (window);
+    }
+
+  return NULL;
+}
+
+/* A slot that is taken is not given away without asking. */
+static void
+test_replace (Fixture      *fixture,
+              gconstpointer data)
+{
+  g_autofree char *other = write_network (fixture->outside, "other.gguf", "efficientnet-lite", "Another tagger");
+  GtkWidget *dialog;
+
+  descry_models_page_add (fixture->page, DESCRY_SLOT_TAGGER, other);
+  WAIT_WHILE (!descry_models_page_is_idle (fixture->page));
+  WAIT_WHILE ((dialog = find_window ("Replace the Network?")) == NULL);
+  g_assert_true (is_there (fixture, "tagger.gguf"));
+  g_assert_false (is_there (fixture, "other.gguf"));
+  shoot (dialog, "models-replace.png");
+  gtk_widget_activate (ui_test_find (dialog, GTK_TYPE_BUTTON, "_Cancel"));
+  ui_test_pump (300);
+  g_assert_true (descry_models_page_is_idle (fixture->page));
+  g_assert_true (is_there (fixture, "tagger.gguf"));
+  g_assert_cmpuint (fixture->engine->reloads, ==, 0);
+
+  descry_models_page_add (fixture->page, DESCRY_SLOT_TAGGER, other);
+  WAIT_WHILE (!descry_models_page_is_idle (fixture->page));
+  WAIT_WHILE ((dialog = find_window ("Replace the Network?")) == NULL);
+  gtk_widget_activate (ui_test_find (dialog, GTK_TYPE_BUTTON, "_Replace"));
+  WAIT_WHILE (fixture->engine->reloads == 0);
+  g_assert_true (is_there (fixture, "other.gguf"));
+  g_assert_false (is_there (fixture, "tagger.gguf"));
+  g_assert_cmpuint (count_files (fixture, DESCRY_SLOT_TAGGER), ==, 1);
+}
+
+/* Adapters join the language model; a switch leaves them out; what Descry trained has a card. */
+static void
+test_adapter (Fixture      *fixture,
+              gconstpointer data)
+{
+  g_autofree char *words = write_network (fixture->outside, "words.gguf", "llama", "A language model");
+  g_autofree char *adapter = write_adapter (fixture->outside, "adapter.gguf");
+  GtkWidget *page = GTK_WIDGET (fixture->page), *use, *row, *card;
+
+  descry_models_page_add (fixture->page, DESCRY_SLOT_LLM, adapter);
+  WAIT_WHILE (!descry_models_page_is_idle (fixture->page));
+  g_assert_nonnull (strstr (descry_models_page_get_error (fixture->page), "language model"));
+  descry_models_page_add (fixture->page, DESCRY_SLOT_LLM, words);
+  WAIT_WHILE (!descry_models_page_is_idle (fixture->page));
+  descry_models_page_add (fixture->page, DESCRY_SLOT_LLM, adapter);
+  WAIT_WHILE (!descry_models_page_is_idle (fixture->page));
+  g_assert_null (descry_models_page_get_error (fixture->page));
+  g_assert_cmpuint (count_files (fixture, DESCRY_SLOT_LLM), ==, 2);
+  descry_models_page_add (fixture->page, DESCRY_SLOT_TAGGER, adapter);
+  WAIT_WHILE (!descry_models_page_is_idle (fixture->page));
+  g_assert_null (find_window ("Replace the Network?"));
+  g_assert_nonnull (strstr (descry_models_page_get_error (fixture->page), "adapter"));
+
+  g_assert_true (g_settings_get_boolean (fixture->settings, "use-adapter"));
+  use = ui_test_find (page, GTK_TYPE_SWITCH, NULL);
+  g_assert_true (gtk_switch_get_active (GTK_SWITCH (use)));
+  gtk_switch_set_active (GTK_SWITCH (use), FALSE);
+  g_assert_false (g_settings_get_boolean (fixture->settings, "use-adapter"));
+  g_settings_reset (fixture->settings, "use-adapter");
+
+  row = gtk_widget_get_ancestor (use, ADW_TYPE_EXPANDER_ROW);
+  adw_expander_row_set_expanded (ADW_EXPANDER_ROW (row), TRUE);
+  ui_test_pump (600);
+  g_assert_nonnull (ui_test_find (row, GTK_TYPE_LABEL, "Trained by Descry"));
+  gtk_window_set_default_size (GTK_WINDOW (page), 600, 1500);
+  shoot (page, "models-adapter.png");
+  gtk_widget_activate (ui_test_find (row, GTK_TYPE_BUTTON, "Model _Card"));
+  WAIT_WHILE ((card = find_window ("Grounded answers: adapters for SmolLM2-135M-Instruct")) == NULL);
+  shoot (card, "models-card.png");
+  gtk_window_destroy (GTK_WINDOW (card));
+}
+
+/* Foreign checkpoints: the real one is among what set-up keeps; nonsense names each architecture's complaint. */
+static void
+test_convert (Fixture      *fixture,
+              gconstpointer data)
+{
+  g_autofree char *source = g_build_filename (g_get_home_dir (), ".cache", "descry", "sources",
+                                              "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db", NULL);
+  g_autofree char *nonsense = g_build_filename (fixture->outside, "nonsense.pth", NULL);
+  g_autofree char *checkpoint = g_build_filename (fixture->outside, "efficientnet.pth", NULL);
+  g_autofree char *bytes = NULL;
+  const char *message;
+  gsize length;
+
+  g_assert_true (g_file_set_contents (nonsense, "no checkpoint at all", -1, NULL));
+  descry_models_page_remove (fixture->page, DESCRY_SLOT_DETECTOR, "detector.gguf");
+  descry_models_page_add (fixture->page, DESCRY_SLOT_DETECTOR, nonsense);
+  WAIT_WHILE (!descry_models_page_is_idle (fixture->page));
+  message = descry_models_page_get_error (fixture->page);
+  g_assert_nonnull (strstr (message, "nanodet: "));
+  g_assert_nonnull (strstr (message, "centernet: "));
+  g_assert_cmpuint (count_files (fixture, DESCRY_SLOT_DETECTOR), ==, 0);
+
+  if (!g_file_get_contents (source, &bytes, &length, NULL))
+    {
+      g_test_skip ("the classifier's checkpoint is not among the sources that set-up keeps");
+      return;
+    }
+  g_assert_true (g_file_set_contents (checkpoint, bytes, length, NULL));
+  descry_models_page_add (fixture->page, DESCRY_SLOT_ENCODER, checkpoint);
+  WAIT_WHILE (!descry_models_page_is_idle (fixture->page));
+  g_assert_cmpstr (descry_models_page_get_error (fixture->page), ==, NULL);
+  g_assert_true (is_there (fixture, "efficientnet.gguf"));
+  g_assert_cmpuint (count_files (fixture, DESCRY_SLOT_ENCODER), ==, 1);
+}
+
+static void
+set_memory (Fixture *fixture,
+            guint64  memory,
+            guint64  taken)
+{
+  DescryEngineStatus *status = descry_engine_status (DESCRY_ENGINE (fixture->engine));
+
+  status->device_memory = status->device_buffer = memory;
+  status->device_bytes = taken;
+  descry_engine_set_status (DESCRY_ENGINE (fixture->engine), status);
+  ui_test_pump (100);
+}
+
+/* What fits is told before anything is loaded, and anew when the device is another one. */
+static void
+test_fits (Fixture      *fixture,
+           gconstpointer data)
+{
+  GtkWidget *page = GTK_WIDGET (fixture->page);
+
+  gtk_window_set_default_size (GTK_WINDOW (page), 600, 1500);
+  set_memory (fixture, (guint64) 8 << 30, 5 << 20);
+  g_assert_nonnull (find_text (page, " · fits"));
+  g_assert_null (find_text (page, "does not fit"));
+  g_assert_nonnull (find_text (page, "of 8.0\302\240GiB of the device; 5.0\302\240MiB are taken now"));
+  set_memory (fixture, (guint64) 8 << 30, 6 << 20);
+  g_assert_nonnull (find_text (page, "6.0\302\240MiB are taken now"));
+  set_memory (fixture, 1 << 20, 0);
+  g_assert_nonnull (find_text (page, "does not fit"));
+  shoot (page, "models-fits.png");
+}
+
 /* Narrow, right to left, large letters, dark. */
 static void
 test_states (Fixture      *fixture,
@@ -385,12 +588,17 @@ main (int    argc,
   gtk_test_init (&argc, &argv, NULL);
   g_setenv ("GTK_A11Y", "test", TRUE);
   descry_ui_init ();
+  descry_device_set_program (g_getenv ("DESCRY_TEST_PROGRAM"));
   application = g_object_new (ADW_TYPE_APPLICATION, "application-id", "io.github.descry.Test", "flags", G_APPLICATION_NON_UNIQUE, NULL);
   g_assert_true (g_application_register (G_APPLICATION (application), NULL, NULL));
 
   g_test_add ("/models/list", Fixture, NULL, set_up, test_list, tear_down);
   g_test_add ("/models/verify", Fixture, NULL, set_up, test_verify, tear_down);
   g_test_add ("/models/add", Fixture, NULL, set_up, test_add, tear_down);
+  g_test_add ("/models/replace", Fixture, NULL, set_up, test_replace, tear_down);
+  g_test_add ("/models/adapter", Fixture, NULL, set_up, test_adapter, tear_down);
+  g_test_add ("/models/convert", Fixture, NULL, set_up, test_convert, tear_down);
+  g_test_add ("/models/fits", Fixture, NULL, set_up, test_fits, tear_down);
   g_test_add ("/models/undo", Fixture, NULL, set_up, test_undo, tear_down);
   g_test_add ("/models/remove", Fixture, NULL, set_up, test_remove, tear_down);
   g_test_add ("/models/close", Fixture, NULL, set_up, test_close, tear_down);

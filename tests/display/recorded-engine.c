@@ -25,6 +25,8 @@ struct _RecordedEngine
   GError      *failure;
   guint        counts[DESCRY_JOB_ASK + 1];
   char        *question;
+  DescryAskOptions options;
+  guint        idle; /* seconds, as told */
   GArray      *chips;
 };
 
@@ -232,6 +234,7 @@ recorded_engine_start (DescryEngine *engine,
     {
       g_free (self->question);
       self->question = g_strdup (job->question);
+      self->options = job->options;
       g_clear_pointer (&self->chips, g_array_unref);
       self->chips = g_array_copy (job->chips);
     }
@@ -259,10 +262,18 @@ recorded_engine_finalize (GObject *object)
 }
 
 static void
+recorded_engine_set_idle (DescryEngine *engine,
+                          guint         seconds)
+{
+  RECORDED_ENGINE (engine)->idle = seconds;
+}
+
+static void
 recorded_engine_class_init (RecordedEngineClass *class)
 {
   G_OBJECT_CLASS (class)->finalize = recorded_engine_finalize;
   DESCRY_ENGINE_CLASS (class)->start = recorded_engine_start;
+  DESCRY_ENGINE_CLASS (class)->set_idle = recorded_engine_set_idle;
 }
 
 static void
@@ -335,6 +346,23 @@ recorded_engine_question (RecordedEngine *self)
   question = g_strdup (self->question);
   g_mutex_unlock (&self->lock);
   return question;
+}
+
+DescryAskOptions
+recorded_engine_options (RecordedEngine *self)
+{
+  DescryAskOptions options;
+
+  g_mutex_lock (&self->lock);
+  options = self->options;
+  g_mutex_unlock (&self->lock);
+  return options;
+}
+
+guint
+recorded_engine_idle (RecordedEngine *self)
+{
+  return self->idle;
 }
 
 GArray *

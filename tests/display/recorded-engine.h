@@ -25,6 +25,9 @@ guint           recorded_engine_count      (RecordedEngine *self, DescryJobKind 
 /* What the newest question came with: copies. */
 char           *recorded_engine_question   (RecordedEngine *self);
 GArray         *recorded_engine_chips      (RecordedEngine *self);
+DescryAskOptions recorded_engine_options   (RecordedEngine *self);
+/* Seconds after which it should rest. */
+guint           recorded_engine_idle       (RecordedEngine *self);
 
 /* A picture with things on a table, and the scene that describes it: @n_objects things (5 or more), all with masks. */
 DescryImage    *recorded_picture_new       (guint width, guint height, guint n_objects, DescryScene **scene);
