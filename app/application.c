@@ -43,7 +43,13 @@ add_window (DescryApplication *self)
       /* The command line's word counts more than an earlier choice. */
       self->engine = descry_local_engine_new (self->bundle, self->device != NULL ? self->device : *chosen != '\0' ? chosen : NULL);
       if (self->settings != NULL)
-        descry_preferences_follow (self->settings, self->engine);
+        {
+          g_autofree char *language = g_settings_get_string (self->settings, "language-device");
+
+          descry_preferences_follow (self->settings, self->engine);
+          if (*language != '\0')
+            descry_engine_place_language (self->engine, language);
+        }
       /* The system runs out of memory: what can be loaded again goes. */
       self->memory = g_memory_monitor_dup_default ();
       g_signal_connect_object (self->memory, "low-memory-warning", G_CALLBACK (descry_engine_unload), self->engine, G_CONNECT_SWAPPED);

@@ -19,7 +19,8 @@
 #include "ui/main-thread.h"
 #include "ui/rows.h"
 
-#define SETTING "device"
+#define SETTING          "device"
+#define LANGUAGE_SETTING "language-device"
 
 /* What the thread brings. */
 typedef struct
@@ -27,6 +28,7 @@ typedef struct
   GPtrArray *reports;
   GPtrArray *silent;
   char      *bundle; /* text of the bundle for the diagnostics */
+  DescryEstimate seeing, answering;
 } Findings;
 
 struct _DescryDevicesPage
@@ -49,8 +51,11 @@ struct _DescryDevicesPage
   GPtrArray          *silent; /* or NULL */
   char               *failure; /* of the newest test, or NULL */
   char               *bundle_text;
+  char               *language_chosen; /* key; "": the device of everything */
+  DescryEstimate      seeing, answering; /* memory needed; nothing before the test */
   GPtrArray          *groups; /* in the page */
   GCancellable       *cancellable; /* of the test under way */
+  guint               show_source;
 };
 
 G_DEFINE_FINAL_TYPE (DescryDevicesPage, descry_devices_page, ADW_TYPE_WINDOW)
@@ -69,7 +74,9 @@ free_findings (gpointer data)
 /* --------- In the thread ------------------ */
 
 static char *
-describe_bundle (const char *name)
+describe_bundle (const char     *name,
+                 DescryEstimate *seeing,
+                 DescryEstimate *answering)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (DescryBundle) bundle = descry_bundle_open (name, &error);
@@ -82,6 +89,8 @@ describe_bundle (const char *name)
       return g_string_free (text, FALSE);
     }
 
+  descry_estimate_slots (bundle, 0, DESCRY_SLOT_LLM - 1, FALSE, seeing);
+  descry_estimate_slots (bundle, DESCRY_SLOT_LLM, DESCRY_SLOT_LLM, TRUE, answering);
   g_string_append_printf (text, "Bundle: %s\n", bundle->name);
   for (i = 0; i < DESCRY_N_SLOTS; i++)
     {
@@ -134,7 +143,7 @@ test_thread (GTask        *task,
     }
 
   findings->silent = descry_device_empty_platforms ();
-  findings->bundle = describe_bundle (wish->bundle);
+  findings->bundle = describe_bundle (wish->bundle, &findings->seeing, &findings->answering);
   g_task_return_pointer (task, findings, free_findings);
 }
 
@@ -161,6 +170,8 @@ tested_cb (GObject      *source,
     {
       g_free (self->bundle_text);
       self->bundle_text = g_steal_pointer (&findings->bundle);
+      self->seeing = findings->seeing;
+      self->answering = findings->answering;
     }
   descry_devices_page_show (self, findings != NULL ? findings->reports : NULL, findings != NULL ? findings->silent : NULL, error);
   g_clear_pointer (&findings, free_findings);
@@ -346,6 +357,103 @@ add_choice (DescryDevicesPage *self)
   adw_preferences_group_add (add_group (self), row);
 }
 
+/* --------- Placement ------------------ */
+
+static guint64
+sum_estimate (const DescryEstimate *estimate)
+{
+  return estimate->weights + estimate->cache + estimate->work;
+}
+
+/* What is needed of what there is, known before anything is loaded. */
+static char *
+tell_needs (const DescryEstimate     *estimate,
+            const DescryDeviceReport *report)
+{
+  g_autofree char *needed = g_format_size_full (sum_estimate (estimate), G_FORMAT_SIZE_IEC_UNITS), *memory = NULL;
+
+  if (report == NULL)
+    return g_strdup_printf (_("needs %s at most"), needed);
+  memory = g_format_size_full (report->global_memory, G_FORMAT_SIZE_IEC_UNITS);
+  return g_strdup_printf (descry_estimate_fits (estimate, report->global_memory, report->max_allocation)
+                            /* Translators: memory needed, then of the device. */
+                            ? _("needs %s at most of %s: fits")
+                            : _("needs %s at most of %s: does not fit"),
+                          needed, memory);
+}
+
+static const DescryDeviceReport *
+find_report (DescryDevicesPage *self,
+             const char        *key)
+{
+  guint i;
+
+  for (i = 0; i < self->reports->len; i++)
+    {
+      const DescryDeviceReport *report = g_ptr_array_index (self->reports, i);
+
+      if (report->verdict != DESCRY_VERDICT_NOT_USABLE && strcmp (report->key, key) == 0)
+        return report;
+    }
+
+  return NULL;
+}
+
+static void
+language_selected_cb (AdwComboRow       *row,
+                      GParamSpec        *pspec,
+                      DescryDevicesPage *self)
+{
+  const GPtrArray *keys = g_object_get_data (G_OBJECT (row), "descry-keys");
+
+  descry_devices_page_use_for_language (self, g_ptr_array_index (keys, adw_combo_row_get_selected (row)));
+}
+
+/* Pictures are looked at on one device; the language model may have its own. */
+static void
+add_placement (DescryDevicesPage        *self,
+               const DescryDeviceReport *used)
+{
+  AdwPreferencesGroup *group = add_group (self);
+  const DescryDeviceReport *own = find_report (self, self->language_chosen);
+  g_autoptr (GtkStringList) names = gtk_string_list_new (NULL);
+  GPtrArray *keys = g_ptr_array_new_with_free_func (g_free);
+  g_autofree char *seeing = tell_needs (&self->seeing, used), *answering = tell_needs (&self->answering, own != NULL ? own : used);
+  g_autofree char *text = NULL;
+  GtkWidget *row;
+  guint i, selected = 0;
+
+  adw_preferences_group_set_title (group, _("Placement"));
+  /* Translators: name of a device, what is needed of its memory. */
+  text = used != NULL ? g_strdup_printf (_("%s: %s"), used->name, seeing) : g_strdup (seeing);
+  adw_preferences_group_add (group, descry_row_new (_("Looking at pictures"), text));
+
+  gtk_string_list_append (names, _("The same device"));
+  g_ptr_array_add (keys, g_strdup (""));
+  for (i = 0; i < self->reports->len; i++)
+    {
+      const DescryDeviceReport *report = g_ptr_array_index (self->reports, i);
+
+      if (report->verdict == DESCRY_VERDICT_NOT_USABLE)
+        continue;
+      if (report == own)
+        selected = keys->len;
+      gtk_string_list_append (names, report->name);
+      g_ptr_array_add (keys, g_strdup (report->key));
+    }
+  row = adw_combo_row_new ();
+  adw_preferences_row_set_title (ADW_PREFERENCES_ROW (row), _("Answering"));
+  adw_action_row_set_subtitle (ADW_ACTION_ROW (row), answering);
+  adw_action_row_set_subtitle_lines (ADW_ACTION_ROW (row), 0);
+  adw_combo_row_set_model (ADW_COMBO_ROW (row), G_LIST_MODEL (names));
+  adw_combo_row_set_selected (ADW_COMBO_ROW (row), selected);
+  g_object_set_data_full (G_OBJECT (row), "descry-keys", keys, (GDestroyNotify) g_ptr_array_unref);
+  g_signal_connect_object (row, "notify::selected", G_CALLBACK (language_selected_cb), self, 0);
+  adw_preferences_group_add (group, row);
+}
+
+/* --------- All of it ------------------ */
+
 static void
 show_devices (DescryDevicesPage *self)
 {
@@ -381,6 +489,7 @@ show_devices (DescryDevicesPage *self)
     }
   for (i = 0; self->silent != NULL && i < self->silent->len; i++)
     adw_preferences_group_add (group, descry_row_new (g_ptr_array_index (self->silent, i), _("This platform offers no device")));
+  add_placement (self, used);
   gtk_stack_set_visible_child_name (self->stack, "devices");
 }
 
@@ -420,6 +529,36 @@ descry_devices_page_use (DescryDevicesPage *self,
     show_devices (self);
 }
 
+static gboolean
+show_later_cb (gpointer data)
+{
+  DescryDevicesPage *self = data;
+
+  self->show_source = 0;
+  if (self->cancellable == NULL)
+    show_devices (self);
+  return G_SOURCE_REMOVE;
+}
+
+void
+descry_devices_page_use_for_language (DescryDevicesPage *self,
+                                      const char        *key)
+{
+  g_return_if_fail (DESCRY_IS_DEVICES_PAGE (self) && key != NULL);
+
+  if (strcmp (self->language_chosen, key) == 0)
+    return;
+  g_free (self->language_chosen);
+  self->language_chosen = g_strdup (key);
+  if (self->settings != NULL)
+    g_settings_set_string (self->settings, LANGUAGE_SETTING, key);
+  if (self->engine != NULL)
+    descry_engine_place_language (self->engine, key);
+  /* The row that was chosen in goes with the list, so not from inside of it. */
+  if (self->show_source == 0)
+    self->show_source = g_idle_add (show_later_cb, self);
+}
+
 static void
 engine_changed_cb (DescryDevicesPage *self)
 {
@@ -453,6 +592,9 @@ descry_devices_page_diagnose (DescryDevicesPage *self)
     {
       DescryEngineStatus *status = descry_engine_status (self->engine);
 
+      if (status->language_device != NULL || status->language_error != NULL)
+        g_string_append_printf (text, "Device of the language model: %s\n", status->language_device != NULL ? status->language_device : status->language_error);
+      g_string_append_printf (text, "Memory taken: %" G_GUINT64_FORMAT " bytes\n", status->device_bytes);
       g_string_append_printf (text, "Open device: %s\n", status->device != NULL ? status->device : status->device_error != NULL ? status->device_error : "none yet");
       descry_engine_status_free (status);
     }
@@ -502,6 +644,7 @@ descry_devices_page_dispose (GObject *object)
   if (self->cancellable != NULL)
     g_cancellable_cancel (self->cancellable);
   g_clear_object (&self->cancellable);
+  g_clear_handle_id (&self->show_source, g_source_remove);
   g_clear_object (&self->engine);
   g_clear_object (&self->settings);
   g_clear_pointer (&self->reports, g_ptr_array_unref);
@@ -519,6 +662,7 @@ descry_devices_page_finalize (GObject *object)
 
   g_clear_pointer (&self->bundle, g_free);
   g_clear_pointer (&self->chosen, g_free);
+  g_clear_pointer (&self->language_chosen, g_free);
   g_clear_pointer (&self->failure, g_free);
   g_clear_pointer (&self->bundle_text, g_free);
 
@@ -565,6 +709,7 @@ descry_devices_page_new (GtkWindow    *parent,
   self->settings = settings != NULL ? g_object_ref (settings) : NULL;
   self->bundle = g_strdup (bundle);
   self->chosen = settings != NULL ? g_settings_get_string (settings, SETTING) : g_strdup ("");
+  self->language_chosen = settings != NULL ? g_settings_get_string (settings, LANGUAGE_SETTING) : g_strdup ("");
   if (engine != NULL)
     g_signal_connect_object (engine, "changed", G_CALLBACK (engine_changed_cb), self, G_CONNECT_SWAPPED);
 

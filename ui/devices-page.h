@@ -9,6 +9,7 @@
 
 #include "compute/device/report.h"
 #include "compute/lyrics/engine.h"
+#include "compute/lyrics/estimate.h"
 
 G_BEGIN_DECLS
 
@@ -26,6 +27,9 @@ void       descry_devices_page_show     (DescryDevicesPage *self, GPtrArray *rep
 
 /* @key: descry_device_make_key(), or "" for the library's choice. */
 void       descry_devices_page_use      (DescryDevicesPage *self, const char *key);
+
+/* The language model alone; "": where everything runs. */
+void       descry_devices_page_use_for_language (DescryDevicesPage *self, const char *key);
 
 gboolean   descry_devices_page_is_idle  (DescryDevicesPage *self);
 

@@ -191,6 +191,8 @@ descry_engine_status_copy (const DescryEngineStatus *status)
   *copy = *status;
   copy->device = g_strdup (status->device);
   copy->device_error = g_strdup (status->device_error);
+  copy->language_device = g_strdup (status->language_device);
+  copy->language_error = g_strdup (status->language_error);
   copy->bundle = g_strdup (status->bundle);
   for (i = 0; i < DESCRY_N_SLOTS; i++)
     {
@@ -211,6 +213,8 @@ descry_engine_status_free (DescryEngineStatus *status)
 
   g_free (status->device);
   g_free (status->device_error);
+  g_free (status->language_device);
+  g_free (status->language_error);
   g_free (status->bundle);
   for (i = 0; i < DESCRY_N_SLOTS; i++)
     {
@@ -434,6 +438,16 @@ descry_engine_reload (DescryEngine *self,
 
   if (DESCRY_ENGINE_GET_CLASS (self)->reload != NULL)
     DESCRY_ENGINE_GET_CLASS (self)->reload (self, device);
+}
+
+void
+descry_engine_place_language (DescryEngine *self,
+                              const char   *device)
+{
+  g_return_if_fail (DESCRY_IS_ENGINE (self) && device != NULL);
+
+  if (DESCRY_ENGINE_GET_CLASS (self)->place_language != NULL)
+    DESCRY_ENGINE_GET_CLASS (self)->place_language (self, device);
 }
 
 void

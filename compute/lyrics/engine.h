@@ -27,6 +27,8 @@ typedef struct
   gboolean ready; /* device open and bundle read */
   char    *device; /* "PoCL: AMD EPYC", or NULL */
   char    *device_error; /* why there is none, or NULL */
+  char    *language_device; /* the language model's own, or NULL: where everything runs */
+  char    *language_error; /* why it has not the one that was chosen for it, or NULL */
   char    *bundle;
   struct { gboolean usable; char *title; char *reason; } slots[DESCRY_N_SLOTS];
   gboolean promptable_segmenter; /* FALSE: + and - points are disabled */
@@ -84,6 +86,9 @@ struct _DescryEngineClass
   /* See descry_engine_reload(); NULL: there is nothing to reload. */
   void (*reload) (DescryEngine *self, const char *device);
 
+  /* See descry_engine_place_language(); NULL: there is but one place. */
+  void (*place_language) (DescryEngine *self, const char *device);
+
   /* See descry_engine_unload() and descry_engine_set_idle(); NULL: nothing is kept that could go. */
   void (*unload)   (DescryEngine *self);
   void (*set_idle) (DescryEngine *self, guint seconds);
@@ -120,6 +125,10 @@ DescryTurn  *descry_engine_ask_finish     (DescryEngine *self, GAsyncResult *res
 /* Closes device and bundle and opens both anew, after the running job and before the next one: the bundle has
  * other files now, or another device was chosen. @device: selector, "" for the library's choice, NULL for the selector so far. */
 void         descry_engine_reload         (DescryEngine *self, const char *device);
+
+/* Lets the language model run on a device of its own, from the next job on. @device: selector, "" for the device of
+ * everything else. */
+void         descry_engine_place_language (DescryEngine *self, const char *device);
 
 /* Frees the networks after the running job; the next job loads what it needs. */
 void         descry_engine_unload         (DescryEngine *self);

@@ -140,15 +140,17 @@ has_adapter (GPtrArray *files)
 }
 
 void
-descry_estimate_bundle (const DescryBundle *bundle,
-                        gboolean            adapters,
-                        DescryEstimate     *estimate)
+descry_estimate_slots (const DescryBundle *bundle,
+                       DescrySlot          first,
+                       DescrySlot          last,
+                       gboolean            adapters,
+                       DescryEstimate     *estimate)
 {
   g_autoptr (GHashTable) seen = g_hash_table_new (g_str_hash, g_str_equal);
   guint i, j;
 
   memset (estimate, 0, sizeof *estimate);
-  for (i = 0; i < DESCRY_N_SLOTS; i++)
+  for (i = first; i <= last; i++)
     {
       gboolean adapted = i == DESCRY_SLOT_LLM && adapters && has_adapter (bundle->slots[i]);
 
@@ -166,6 +168,14 @@ descry_estimate_bundle (const DescryBundle *bundle,
           estimate->largest = MAX (estimate->largest, one.largest);
         }
     }
+}
+
+void
+descry_estimate_bundle (const DescryBundle *bundle,
+                        gboolean            adapters,
+                        DescryEstimate     *estimate)
+{
+  descry_estimate_slots (bundle, 0, DESCRY_N_SLOTS - 1, adapters, estimate);
 }
 
 gboolean

@@ -21,8 +21,11 @@ typedef struct
  * A file that is an adapter needs nothing of its own. */
 gboolean descry_estimate_file   (const char *path, gboolean adapted, DescryEstimate *estimate, GError **error);
 
-/* Everything that can be in memory at one time: all weights and caches, and the hungriest network at work. Files that
- * cannot be read count nothing. */
+/* What the slots from @first to @last have in memory at one time: all weights and caches, and the hungriest network at
+ * work. Files that cannot be read count nothing. */
+void     descry_estimate_slots  (const DescryBundle *bundle, DescrySlot first, DescrySlot last, gboolean adapters, DescryEstimate *estimate);
+
+/* All of them. */
 void     descry_estimate_bundle (const DescryBundle *bundle, gboolean adapters, DescryEstimate *estimate);
 
 /* Whether a device with so much memory, and buffers up to @buffer bytes, can hold it. */

@@ -41,14 +41,18 @@ struct _DescryLocalEngine
   gboolean quit;
   gboolean reload; /* wanted between two jobs */
   char    *next_device; /* selector for it; "": none, NULL: as before */
+  char    *next_language; /* the same for the language model's own device */
   gboolean unload; /* wanted between two jobs */
   guint    idle_seconds; /* 0: the networks stay */
   gboolean loaded; /* there is something to unload */
 
   /* Only the thread. */
   char           *device_name; /* selector or NULL */
+  char           *language_name; /* selector or NULL: the device of everything */
   DescryDevice   *device;
   char           *device_error;
+  DescryDevice   *language_device; /* or NULL */
+  char           *language_error;
   DescryPipeline *pipeline; /* owns the bundle */
   char           *bundle_error;
   DescryRefiner  *refiner; /* of the picture analyzed last */
@@ -84,6 +88,14 @@ join_titles (GPtrArray *files)
   return g_string_free (titles, FALSE);
 }
 
+static char *
+name_device (DescryDevice *device)
+{
+  const DescryDeviceInfo *info = descry_device_info (device);
+
+  return g_strdup_printf ("%s: %s", info->platform, info->name);
+}
+
 static void
 publish_status (DescryLocalEngine *self)
 {
@@ -94,10 +106,17 @@ publish_status (DescryLocalEngine *self)
   status->device_error = g_strdup (self->device_error);
   if (self->device != NULL)
     {
-      const DescryDeviceInfo *info = descry_device_info (self->device);
-
-      status->device = g_strdup_printf ("%s: %s", info->platform, info->name);
+      status->device = name_device (self->device);
+      status->device_bytes = descry_device_stats (self->device)->live_bytes;
+      status->device_memory = descry_device_info (self->device)->global_memory;
+      status->device_buffer = descry_device_info (self->device)->max_allocation;
     }
+  if (self->language_device != NULL)
+    {
+      status->language_device = name_device (self->language_device);
+      status->device_bytes += descry_device_stats (self->language_device)->live_bytes;
+    }
+  status->language_error = g_strdup (self->language_error);
   for (i = 0; i < DESCRY_N_SLOTS; i++)
     {
       if (self->pipeline != NULL)
@@ -116,12 +135,6 @@ publish_status (DescryLocalEngine *self)
       status->bundle = g_strdup (descry_pipeline_bundle (self->pipeline)->name);
       status->loaded = descry_pipeline_is_loaded (self->pipeline);
     }
-  if (self->device != NULL)
-    {
-      status->device_bytes = descry_device_stats (self->device)->live_bytes;
-      status->device_memory = descry_device_info (self->device)->global_memory;
-      status->device_buffer = descry_device_info (self->device)->max_allocation;
-    }
   g_mutex_lock (&self->lock);
   self->loaded = status->loaded;
   g_mutex_unlock (&self->lock);
@@ -136,7 +149,26 @@ close_device (DescryLocalEngine *self)
   g_clear_pointer (&self->refiner, descry_refiner_free);
   g_clear_pointer (&self->other, descry_refiner_free);
   g_clear_pointer (&self->pipeline, descry_pipeline_free);
+  g_clear_pointer (&self->language_device, descry_device_free);
   g_clear_pointer (&self->device, descry_device_free);
+}
+
+/* Without it the language model runs where everything does, and the status says why. */
+static void
+open_language_device (DescryLocalEngine *self)
+{
+  GError *problem = NULL;
+
+  g_clear_pointer (&self->language_error, g_free);
+  if (self->device == NULL || self->language_name == NULL)
+    return;
+
+  self->language_device = descry_device_open_tried (self->language_name, DESCRY_FAMILY_AUTO, NULL, &problem);
+  if (self->language_device != NULL && !descry_device_warm (self->language_device, &problem))
+    g_clear_pointer (&self->language_device, descry_device_free);
+  if (problem != NULL)
+    self->language_error = g_strdup (problem->message);
+  g_clear_error (&problem);
 }
 
 /* Device and bundle, in either order of trouble: the status names both. */
@@ -170,7 +202,11 @@ open_all (DescryLocalEngine *self,
 
   bundle = descry_bundle_open (self->bundle_name, &problem);
   if (bundle != NULL)
-    self->pipeline = descry_pipeline_new (self->device, bundle, emit_stage, self);
+    {
+      self->pipeline = descry_pipeline_new (self->device, bundle, emit_stage, self);
+      open_language_device (self);
+      descry_pipeline_set_language_device (self->pipeline, self->language_device);
+    }
   else
     {
       self->bundle_error = g_strdup (problem->message);
@@ -469,6 +505,12 @@ reload (DescryLocalEngine *self)
           self->device_name = *self->next_device != '\0' ? g_strdup (self->next_device) : NULL;
           g_clear_pointer (&self->next_device, g_free);
         }
+      if (self->next_language != NULL)
+        {
+          g_free (self->language_name);
+          self->language_name = *self->next_language != '\0' ? g_strdup (self->next_language) : NULL;
+          g_clear_pointer (&self->next_language, g_free);
+        }
     }
   g_mutex_unlock (&self->lock);
   if (!wanted)
@@ -562,6 +604,20 @@ descry_local_engine_reload (DescryEngine *engine,
 }
 
 static void
+descry_local_engine_place_language (DescryEngine *engine,
+                                    const char   *device)
+{
+  DescryLocalEngine *self = DESCRY_LOCAL_ENGINE (engine);
+
+  g_mutex_lock (&self->lock);
+  self->reload = TRUE;
+  g_free (self->next_language);
+  self->next_language = g_strdup (device);
+  g_cond_signal (&self->filled);
+  g_mutex_unlock (&self->lock);
+}
+
+static void
 descry_local_engine_unload (DescryEngine *engine)
 {
   DescryLocalEngine *self = DESCRY_LOCAL_ENGINE (engine);
@@ -610,6 +666,9 @@ descry_local_engine_finalize (GObject *object)
   g_clear_pointer (&self->bundle_name, g_free);
   g_clear_pointer (&self->device_name, g_free);
   g_clear_pointer (&self->next_device, g_free);
+  g_clear_pointer (&self->language_name, g_free);
+  g_clear_pointer (&self->next_language, g_free);
+  g_clear_pointer (&self->language_error, g_free);
   g_clear_pointer (&self->device_error, g_free);
   g_clear_pointer (&self->bundle_error, g_free);
   g_clear_pointer (&self->running, g_ptr_array_unref);
@@ -628,6 +687,7 @@ descry_local_engine_class_init (DescryLocalEngineClass *klass)
   object_class->finalize = descry_local_engine_finalize;
   DESCRY_ENGINE_CLASS (klass)->start = descry_local_engine_start;
   DESCRY_ENGINE_CLASS (klass)->reload = descry_local_engine_reload;
+  DESCRY_ENGINE_CLASS (klass)->place_language = descry_local_engine_place_language;
   DESCRY_ENGINE_CLASS (klass)->unload = descry_local_engine_unload;
   DESCRY_ENGINE_CLASS (klass)->set_idle = descry_local_engine_set_idle;
 }

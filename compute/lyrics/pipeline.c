@@ -16,6 +16,7 @@
 struct _DescryPipeline
 {
   DescryDevice   *device; /* not owned */
+  DescryDevice   *language_device; /* the language model's own, or NULL; not owned */
   DescryBundle   *bundle;
   DescryStageFunc func;
   gpointer        data;
@@ -74,6 +75,8 @@ descry_pipeline_unload (DescryPipeline *pipeline)
   g_clear_pointer (&pipeline->tagger, descry_efficientnet_free);
   if (pipeline->device != NULL)
     descry_device_trim (pipeline->device);
+  if (pipeline->language_device != NULL)
+    descry_device_trim (pipeline->language_device);
 }
 
 gboolean
@@ -339,6 +342,15 @@ find_adapter (DescryPipeline *pipeline,
 }
 
 void
+descry_pipeline_set_language_device (DescryPipeline *pipeline,
+                                     DescryDevice   *device)
+{
+  g_return_if_fail (pipeline->language.model == NULL);
+
+  pipeline->language_device = device;
+}
+
+void
 descry_pipeline_set_adapter (DescryPipeline *pipeline,
                              gboolean        use)
 {
@@ -369,7 +381,7 @@ descry_pipeline_language (DescryPipeline *pipeline,
       if (language->tokenizer != NULL)
         adapter = find_adapter (pipeline, gguf, cancellable, &problem);
       if (problem == NULL)
-        language->model = descry_llama_new_adapted (pipeline->device, gguf, adapter, cancellable, load_progress_cb, pipeline, &problem);
+        language->model = descry_llama_new_adapted (pipeline->language_device != NULL ? pipeline->language_device : pipeline->device, gguf, adapter, cancellable, load_progress_cb, pipeline, &problem);
       language->grounded = adapter != NULL;
       if (language->model != NULL)
         {

@@ -56,6 +56,9 @@ typedef struct
   gboolean            grounded; /* with adapters that were trained on scene texts: needs no worked turns */
 } DescryLanguage;
 
+/* Where the language model runs; NULL, as at first: where everything does. Not owned. Before the model is loaded. */
+void            descry_pipeline_set_language_device (DescryPipeline *pipeline, DescryDevice *device);
+
 /* Whether adapters in the llm slot are merged into its model (TRUE at first). A change loads the model anew. */
 void            descry_pipeline_set_adapter (DescryPipeline *pipeline, gboolean use);
 

@@ -20,6 +20,7 @@ struct _ChoosingEngine
 {
   DescryEngine parent_instance;
   char        *device;
+  char        *language;
 };
 
 G_DEFINE_TYPE (ChoosingEngine, choosing_engine, DESCRY_TYPE_ENGINE)
@@ -39,8 +40,17 @@ choosing_engine_reload (DescryEngine *engine,
 }
 
 static void
+choosing_engine_place_language (DescryEngine *engine,
+                                const char   *device)
+{
+  g_free (CHOOSING_ENGINE (engine)->language);
+  CHOOSING_ENGINE (engine)->language = g_strdup (device);
+}
+
+static void
 choosing_engine_finalize (GObject *object)
 {
+  g_free (CHOOSING_ENGINE (object)->language);
   g_free (CHOOSING_ENGINE (object)->device);
   G_OBJECT_CLASS (choosing_engine_parent_class)->finalize (object);
 }
@@ -50,6 +60,7 @@ choosing_engine_class_init (ChoosingEngineClass *class)
 {
   G_OBJECT_CLASS (class)->finalize = choosing_engine_finalize;
   DESCRY_ENGINE_CLASS (class)->reload = choosing_engine_reload;
+  DESCRY_ENGINE_CLASS (class)->place_language = choosing_engine_place_language;
 }
 
 static void
@@ -172,6 +183,34 @@ test_choice (void)
   close_page (page);
 }
 
+/* The language model on a device of its own: remembered, told to the engine, shown after the list is made anew. */
+static void
+test_placement (void)
+{
+  g_autoptr (ChoosingEngine) engine = g_object_new (TYPE_CHOOSING_ENGINE, NULL);
+  g_autoptr (GSettings) settings = g_settings_new (DESCRY_APPLICATION_ID);
+  DescryDevicesPage *page = open_made_up (DESCRY_ENGINE (engine), settings);
+  GtkWidget *row = ui_test_find (GTK_WIDGET (page), ADW_TYPE_COMBO_ROW, NULL);
+  g_autofree char *key = descry_device_make_key ("PoCL", "Slow one", "1.0");
+  g_autofree char *stored = NULL;
+
+  g_assert_cmpuint (adw_combo_row_get_selected (ADW_COMBO_ROW (row)), ==, 0);
+  g_assert_cmpuint (g_list_model_get_n_items (adw_combo_row_get_model (ADW_COMBO_ROW (row))), ==, 3); /* the broken one is not among them */
+  adw_combo_row_set_selected (ADW_COMBO_ROW (row), 2);
+  g_assert_cmpstr (engine->language, ==, key);
+  stored = g_settings_get_string (settings, "language-device");
+  g_assert_cmpstr (stored, ==, key);
+  ui_test_pump (200);
+  row = ui_test_find (GTK_WIDGET (page), ADW_TYPE_COMBO_ROW, NULL);
+  g_assert_cmpuint (adw_combo_row_get_selected (ADW_COMBO_ROW (row)), ==, 2);
+  gtk_window_set_default_size (GTK_WINDOW (page), 600, 700);
+  shoot (page, "devices-placement.png");
+  adw_combo_row_set_selected (ADW_COMBO_ROW (row), 0);
+  g_assert_cmpstr (engine->language, ==, "");
+  ui_test_pump (100);
+  close_page (page);
+}
+
 /* What was chosen is gone: said, and the choice is automatic. */
 static void
 test_gone (void)
@@ -270,6 +309,7 @@ main (int    argc,
   descry_device_set_program (g_getenv ("DESCRY_TEST_PROGRAM"));
 
   g_test_add_func ("/devices/choice", test_choice);
+  g_test_add_func ("/devices/placement", test_placement);
   g_test_add_func ("/devices/gone", test_gone);
   g_test_add_func ("/devices/none", test_none);
   g_test_add_func ("/devices/real", test_real);

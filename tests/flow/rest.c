@@ -161,6 +161,35 @@ check_rest (World *world)
   g_assert_cmpuint (count_bytes (world), >, loaded / 10 * 9);
 }
 
+/* Two contexts, be it on one and the same device: the answer is the same, and the model really lives in the second. */
+static void
+check_place (World *world)
+{
+  const DescryAskOptions options = { .max_tokens = 8 };
+  g_autoptr (DescryTurn) before = ask (world, FALSE, QUESTION, &options);
+  g_autoptr (DescryTurn) after = NULL, third = NULL;
+  DescryEngineStatus *status;
+
+  descry_engine_place_language (world->engine, "0");
+  after = ask (world, FALSE, QUESTION, &options);
+  g_assert_cmpstr (before->answer, ==, after->answer);
+  status = descry_engine_status (world->engine);
+  g_assert_nonnull (status->language_device);
+  g_assert_null (status->language_error);
+  descry_engine_status_free (status);
+  g_assert_cmpuint (count_bytes (world), >, 100 << 20);
+
+  /* No such device: it says so and runs where everything does. */
+  descry_engine_place_language (world->engine, "no such device");
+  third = ask (world, FALSE, QUESTION, &options);
+  g_assert_cmpstr (before->answer, ==, third->answer);
+  status = descry_engine_status (world->engine);
+  g_assert_null (status->language_device);
+  g_assert_nonnull (strstr (status->language_error, "no such device"));
+  descry_engine_status_free (status);
+  descry_engine_place_language (world->engine, "");
+}
+
 static void
 test_rest (void)
 {
@@ -179,6 +208,7 @@ test_rest (void)
     {
       check_options (&world);
       check_adapter (&world);
+      check_place (&world);
       check_rest (&world);
     }
   g_clear_pointer (&turn, descry_turn_unref);
