@@ -17,6 +17,7 @@
 
 #include "app/bench.h"
 #include "compute/device/ceiling.h"
+#include "compute/ops/provider.h"
 #include "compute/memory.h"
 #include "compute/ops/gemm.h"
 
@@ -155,6 +156,28 @@ measure_products (Bench   *bench,
   return TRUE;
 }
 
+/* Who may compute products here, and how fast each is. */
+static void
+report_providers (Bench *bench)
+{
+  const DescryGemmRanks *ranks = descry_gemm_rank (bench->device, TRUE);
+  guint class, provider;
+
+  for (class = 0; class < DESCRY_GEMM_CLASSES; class++)
+    for (provider = DESCRY_GEMM_OWN; provider < DESCRY_GEMM_PROVIDERS; provider++)
+      {
+        g_autofree char *name = g_strdup_printf ("%s%s", descry_gemm_provider_name (provider), ranks->choice[class] == provider ? " (chosen)" : "");
+
+        if (ranks->rates[class][provider] > 0.0)
+          bench_report (bench, &(BenchLine) { .stage = "provider", .what = "product", .shape = descry_gemm_class_shape (class), .unit = "GFLOP/s", .best = TRUE, .provider = name },
+                        (double[]) { ranks->rates[class][provider] }, 1);
+      }
+  if (!bench->json)
+    for (provider = DESCRY_GEMM_OWN; provider < DESCRY_GEMM_PROVIDERS; provider++)
+      if (ranks->reasons[provider] != NULL)
+        g_print (_("%s does not compute products here: %s\n"), descry_gemm_provider_name (provider), ranks->reasons[provider]);
+}
+
 static gboolean
 measure_ceilings (Bench   *bench,
                   GError **error)
@@ -166,6 +189,7 @@ measure_ceilings (Bench   *bench,
 
   bench->read_ceiling = bench_report (bench, &(BenchLine) { .stage = "ceiling", .what = "read", .shape = "stream of 512 MiB or what fits", .unit = "GB/s", .best = TRUE },
                                       rates, bench->runs);
+  report_providers (bench);
   descry_device_trim (bench->device);
   return TRUE;
 }

@@ -14,6 +14,7 @@
 
 #include "app/commands.h"
 #include "compute/device/probe.h"
+#include "compute/ops/provider.h"
 #ifdef DESCRY_WITH_UI
 #include "app/application.h"
 #endif
@@ -44,7 +45,37 @@ print_help (void)
              "       descry COMMAND [OPTION…]   work without a window\n\nCommands:\n"));
   for (i = 0; i < G_N_ELEMENTS (commands); i++)
     g_print ("  %-10s %s\n", commands[i].name, _(commands[i].summary));
-  g_print (_("\n`descry COMMAND --help` explains one. `descry --version` prints the version.\n"));
+  g_print (_("\n`descry COMMAND --help` explains one. `descry --version` prints the version.\n"
+             "Every command takes --gemm=auto|own|clblast|onednn: who multiplies matrices.\n"));
+}
+
+/* Takes --gemm=NAME out of the arguments; FALSE after a message about a wrong one. */
+static gboolean
+take_provider (int   *argc,
+               char **argv)
+{
+  int i, kept = 1;
+
+  for (i = 1; i < *argc; i++)
+    {
+      DescryGemmProvider provider;
+
+      if (!g_str_has_prefix (argv[i], "--gemm="))
+        {
+          argv[kept++] = argv[i];
+          continue;
+        }
+      if (!descry_gemm_provider_parse (argv[i] + strlen ("--gemm="), &provider))
+        {
+          g_printerr (_("descry: %s: auto, own, clblast or onednn expected\n"), argv[i]);
+          return FALSE;
+        }
+      descry_ops_set_default (provider);
+    }
+  argv[kept] = NULL;
+  *argc = kept;
+
+  return TRUE;
 }
 
 int
@@ -59,6 +90,9 @@ main (int    argc,
   bindtextdomain (GETTEXT_PACKAGE, DESCRY_LOCALEDIR);
   bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
   textdomain (GETTEXT_PACKAGE);
+
+  if (!take_provider (&argc, argv))
+    return DESCRY_EXIT_USAGE;
 
   if (argc > 1)
     {

@@ -50,6 +50,7 @@ struct _DescryDevice
   GPtrArray  *events; /* while profiling: pairs of cl_event, DescryKernel */
 
   int         gemm_provider; /* DescryGemmProvider forced for this device */
+  gpointer    gemm_ranks; /* DescryGemmRanks, one piece of memory; or NULL */
   int         dot_product; /* integer GEMV kernels: 0 not probed, 1 usable, -1 not */
   gint        native_failures; /* native kernels that failed since the last finish; atomic */
   gboolean    exact; /* no bfloat16 products */

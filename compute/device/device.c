@@ -235,6 +235,7 @@ descry_device_free (DescryDevice *device)
   g_clear_pointer (&device->queue, clReleaseCommandQueue);
   g_clear_pointer (&device->context, clReleaseContext);
   g_clear_pointer (&device->info, descry_device_info_free);
+  g_free (device->gemm_ranks);
   g_free (device);
 }
 

@@ -14,11 +14,13 @@
 
 #include "compute/device/device-private.h"
 #include "compute/ops/elementwise.h"
+#include "compute/ops/onednn.h"
+#include "compute/ops/provider.h"
 
 /* Floats of an expanded piece of a weight: 4 MiB, which the caches of today's processors hold. */
 #define PIECE (1u << 20)
-/* CLBlast pads and copies what is small, and is never asked for a single row. */
-#define CLBLAST_LEAST 64
+/* oneDNN makes code for each number of rows, so it gets whole multiples of these and the own kernels the rest. */
+#define ONEDNN_ROWS 64
 
 static gboolean
 check_epilogue (DescryRun            *run,
@@ -92,7 +94,7 @@ few_suffix (const DescryWeight *w,
     return "_4";
 
   return descry_weight_format_find (w->type)->halves > 0 && w->k <= DESCRY_DOT_MOST
-                 && w->device->gemm_provider != DESCRY_GEMM_OWN && has_dot (w->device)
+                 && descry_ops_provider (w->device) != DESCRY_GEMM_OWN && has_dot (w->device)
              ? "_dot"
              : "";
 }
@@ -174,30 +176,6 @@ launch_own (DescryRun            *run,
                      (gsize[]) { (m + tiles[i].rows - 1) / tiles[i].rows, (n + DESCRY_PANEL - 1) / DESCRY_PANEL }, (gsize[]) { 1, 1 }, args, G_N_ELEMENTS (args));
 }
 
-static gboolean
-wants_clblast (DescryRun *run,
-               guint      m,
-               guint      n,
-               guint      k)
-{
-  DescryDevice *device = descry_run_device (run);
-
-  if (m == 1)
-    return FALSE;
-  switch ((DescryGemmProvider) device->gemm_provider)
-    {
-    case DESCRY_GEMM_OWN:
-      return FALSE;
-    case DESCRY_GEMM_CLBLAST:
-      return TRUE;
-    case DESCRY_GEMM_AUTO:
-    default:
-      /* Untuned on CPU devices it is many times slower than the own kernel, and compiles for seconds. */
-      return (device->info->type & CL_DEVICE_TYPE_GPU) != 0 && device->family == DESCRY_FAMILY_GPU
-             && MIN (m, MIN (n, k)) >= CLBLAST_LEAST;
-    }
-}
-
 /* CLBlast knows no epilogue: a second pass where there is one. */
 static gboolean
 try_clblast (DescryRun            *run,
@@ -236,6 +214,49 @@ try_clblast (DescryRun            *run,
   return done;
 }
 
+/* A residual, and rows that are not dense, cost another pass. FALSE: nothing was done. */
+static gboolean
+try_onednn (DescryRun            *run,
+            DescryTensor          c,
+            DescryTensor          a,
+            DescryTensor          w,
+            const DescryEpilogue *e)
+{
+  gboolean dense = a.pitch == descry_tensor_cols (a), direct = e->residual.buffer == NULL && c.pitch == descry_tensor_cols (c);
+  DescryTensor x = dense ? a : descry_run_tensor2 (run, descry_tensor_rows (a), descry_tensor_cols (a));
+  DescryTensor y = direct ? c : descry_run_tensor2 (run, descry_tensor_rows (c), descry_tensor_cols (c));
+  DescryEpilogue plain = *e;
+  gboolean done;
+
+  plain.residual = (DescryTensor) { 0 };
+  if (!dense)
+    op_copy (run, x, a);
+  done = descry_onednn_panels (run, y, x, w, &plain);
+  if (done && e->residual.buffer != NULL)
+    op_add (run, c, y, e->residual, DESCRY_ACT_NONE);
+  else if (done && !direct)
+    op_copy (run, c, y);
+  if (!dense)
+    descry_run_release (run, &x);
+  if (!direct)
+    descry_run_release (run, &y);
+
+  return done;
+}
+
+static DescryTensor
+row_range (DescryTensor tensor,
+           guint        first,
+           guint        n)
+{
+  tensor.shape[1] = descry_tensor_cols (tensor);
+  tensor.shape[0] = n;
+  tensor.n_dims = 2;
+  tensor.offset += first * tensor.pitch;
+
+  return tensor;
+}
+
 static void
 multiply (DescryRun            *run,
           DescryTensor          c,
@@ -243,8 +264,33 @@ multiply (DescryRun            *run,
           DescryTensor          w,
           const DescryEpilogue *e)
 {
-  if (wants_clblast (run, descry_tensor_rows (a), descry_tensor_cols (c), descry_tensor_cols (a)) && try_clblast (run, c, a, w, e))
-    return;
+  guint m = descry_tensor_rows (a), rows = m / ONEDNN_ROWS * ONEDNN_ROWS;
+  DescryEpilogue part = *e;
+
+  switch (descry_gemm_choose (descry_run_device (run), m, descry_tensor_cols (c), descry_tensor_cols (a)))
+    {
+    case DESCRY_GEMM_CLBLAST:
+      if (try_clblast (run, c, a, w, e))
+        return;
+      break;
+    case DESCRY_GEMM_ONEDNN:
+      if (rows == 0)
+        break;
+      if (part.residual.buffer != NULL)
+        part.residual = row_range (e->residual, 0, rows);
+      if (!try_onednn (run, row_range (c, 0, rows), row_range (a, 0, rows), w, &part))
+        break;
+      if (rows == m)
+        return;
+      if (part.residual.buffer != NULL)
+        part.residual = row_range (e->residual, rows, m - rows);
+      launch_own (run, row_range (c, rows, m - rows), row_range (a, rows, m - rows), w, &part);
+      return;
+    case DESCRY_GEMM_AUTO:
+    case DESCRY_GEMM_OWN:
+    default:
+      break;
+    }
 
   launch_own (run, c, a, w, e);
 }

@@ -1,7 +1,7 @@
 /* gemm.h - matrix products with weights, their packing, and the fused epilogue
  *
- * C[m,n] = epilogue (A[m,k] . W[n,k]^T). M = 1 goes to quantized GEMV kernels, larger M to a
- * GEMM provider (own kernel, CLBlast); both sit behind one function.
+ * C[m,n] = epilogue (A[m,k] . W[n,k]^T). M = 1 goes to quantized GEMV kernels, larger M to the GEMM
+ * provider (own kernels, CLBlast, oneDNN) that was measured to be the fastest here: compute/ops/provider.h.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */

@@ -96,3 +96,13 @@ descry_onednn_matmul (DescryRun            *run,
 {
   return FALSE;
 }
+
+gboolean
+descry_onednn_panels (DescryRun            *run,
+                      DescryTensor          c,
+                      DescryTensor          a,
+                      DescryTensor          panels,
+                      const DescryEpilogue *epilogue)
+{
+  return FALSE;
+}

@@ -134,6 +134,20 @@ dnn_md_init (DnnMd           *md,
 #endif
 }
 
+gboolean
+dnn_md_init_panels (DnnMd *md,
+                    guint  k,
+                    guint  n)
+{
+  dnnl_dims_t dims = { k, n };
+
+#if DNNL_VERSION_MAJOR >= 3
+  return library.memory_desc_create_with_tag (md, 2, dims, dnnl_f32, dnnl_BA16a32b) == dnnl_success;
+#else
+  return library.memory_desc_init_by_tag (md, 2, dims, dnnl_f32, dnnl_BA16a32b) == dnnl_success;
+#endif
+}
+
 void
 dnn_md_clear (DnnMd *md)
 {
@@ -209,4 +223,63 @@ dnn_append_eltwise (dnnl_post_ops_t ops,
 #else
   return library.post_ops_append_eltwise (ops, 1.0f, kind, alpha, beta) == dnnl_success;
 #endif
+}
+
+/* The activation as a post-operation; FALSE for one that oneDNN computes otherwise than we do. */
+static gboolean
+append_activation (dnnl_post_ops_t  ops,
+                   DescryActivation act)
+{
+  switch (act)
+    {
+    case DESCRY_ACT_NONE:
+      return TRUE;
+    case DESCRY_ACT_RELU:
+      return dnn_append_eltwise (ops, dnnl_eltwise_relu, 0.0f, 0.0f);
+    case DESCRY_ACT_LEAKY:
+      return dnn_append_eltwise (ops, dnnl_eltwise_relu, 0.1f, 0.0f);
+    case DESCRY_ACT_RELU6:
+      return dnn_append_eltwise (ops, dnnl_eltwise_clip, 0.0f, 6.0f);
+    case DESCRY_ACT_GELU:
+      return dnn_append_eltwise (ops, dnnl_eltwise_gelu_erf, 0.0f, 0.0f);
+    case DESCRY_ACT_SILU:
+      return dnn_append_eltwise (ops, dnnl_eltwise_swish, 1.0f, 0.0f);
+    case DESCRY_ACT_SIGMOID:
+      return dnn_append_eltwise (ops, dnnl_eltwise_logistic, 0.0f, 0.0f);
+    case DESCRY_ACT_TANH:
+      return dnn_append_eltwise (ops, dnnl_eltwise_tanh, 0.0f, 0.0f);
+    default:
+      return FALSE;
+    }
+}
+
+dnnl_primitive_attr_t
+dnn_epilogue (DescryActivation act,
+              float            scale,
+              gboolean         sum)
+{
+  const DnnLibrary *dnn = &library;
+  dnnl_primitive_attr_t attr = NULL;
+  dnnl_post_ops_t ops = NULL;
+  gboolean ok = dnn->primitive_attr_create (&attr) == dnnl_success && dnn->post_ops_create (&ops) == dnnl_success;
+
+  ok = ok && append_activation (ops, act);
+  if (ok && scale != 1.0f)
+    ok = dnn_append_eltwise (ops, dnnl_eltwise_linear, scale, 0.0f);
+  if (ok && sum)
+#if DNNL_VERSION_MAJOR >= 3
+    ok = dnn->post_ops_append_sum (ops, 1.0f, 0, dnnl_data_type_undef) == dnnl_success;
+#else
+    ok = dnn->post_ops_append_sum (ops, 1.0f) == dnnl_success;
+#endif
+  ok = ok && dnn->primitive_attr_set_post_ops (attr, ops) == dnnl_success;
+
+  if (ops != NULL)
+    dnn->post_ops_destroy (ops);
+  if (!ok && attr != NULL)
+    {
+      dnn->primitive_attr_destroy (attr);
+      attr = NULL;
+    }
+  return attr;
 }

@@ -12,6 +12,8 @@
 
 #include <dnnl.h>
 
+#include "compute/ops/gemm.h"
+
 G_BEGIN_DECLS
 
 #if DNNL_VERSION_MAJOR >= 3
@@ -78,6 +80,7 @@ const DnnLibrary *dnn_library (const char **reason);
 
 /* @strides: NULL lets the primitive choose. FALSE on failure. */
 gboolean dnn_md_init  (DnnMd *md, int n_dims, const gint64 *dims, dnnl_data_type_t type, const gint64 *strides);
+gboolean dnn_md_init_panels (DnnMd *md, guint k, guint n); /* f32 weights [k, n] as [n / 32][k][32] */
 void     dnn_md_clear (DnnMd *md);
 #if DNNL_VERSION_MAJOR >= 3
 #define DNN_MD(md) (md)
@@ -90,5 +93,8 @@ dnnl_primitive_desc_t dnn_conv_pd   (DnnMd *src, DnnMd *weights, DnnMd *bias, Dn
 dnnl_primitive_desc_t dnn_matmul_pd (DnnMd *src, DnnMd *weights, DnnMd *bias, DnnMd *dst, dnnl_primitive_attr_t attr);
 
 gboolean dnn_append_eltwise (dnnl_post_ops_t ops, dnnl_alg_kind_t kind, float alpha, float beta);
+
+/* y = act (x . w + bias) * scale, + y as it was if @sum; NULL for an activation that oneDNN computes otherwise than we do. */
+dnnl_primitive_attr_t dnn_epilogue (DescryActivation act, float scale, gboolean sum);
 
 G_END_DECLS

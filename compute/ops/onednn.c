@@ -273,64 +273,6 @@ descry_onednn_matmul_free (DescryOnednnMatmul *matmul)
   g_free (matmul);
 }
 
-/* The activation as a post-operation; FALSE for one that oneDNN computes otherwise than we do. */
-static gboolean
-append_activation (dnnl_post_ops_t  ops,
-                   DescryActivation act)
-{
-  switch (act)
-    {
-    case DESCRY_ACT_NONE:
-      return TRUE;
-    case DESCRY_ACT_RELU:
-      return dnn_append_eltwise (ops, dnnl_eltwise_relu, 0.0f, 0.0f);
-    case DESCRY_ACT_LEAKY:
-      return dnn_append_eltwise (ops, dnnl_eltwise_relu, 0.1f, 0.0f);
-    case DESCRY_ACT_RELU6:
-      return dnn_append_eltwise (ops, dnnl_eltwise_clip, 0.0f, 6.0f);
-    case DESCRY_ACT_GELU:
-      return dnn_append_eltwise (ops, dnnl_eltwise_gelu_erf, 0.0f, 0.0f);
-    case DESCRY_ACT_SILU:
-      return dnn_append_eltwise (ops, dnnl_eltwise_swish, 1.0f, 0.0f);
-    case DESCRY_ACT_SIGMOID:
-      return dnn_append_eltwise (ops, dnnl_eltwise_logistic, 0.0f, 0.0f);
-    case DESCRY_ACT_TANH:
-      return dnn_append_eltwise (ops, dnnl_eltwise_tanh, 0.0f, 0.0f);
-    default:
-      return FALSE;
-    }
-}
-
-/* y = act (x . w + bias) * scale + residual */
-static dnnl_primitive_attr_t
-make_attributes (const DnnLibrary *dnn,
-                 const Key        *key)
-{
-  dnnl_primitive_attr_t attr = NULL;
-  dnnl_post_ops_t ops = NULL;
-  gboolean ok = dnn->primitive_attr_create (&attr) == dnnl_success && dnn->post_ops_create (&ops) == dnnl_success;
-
-  ok = ok && append_activation (ops, key->act);
-  if (ok && key->scale != 1.0f)
-    ok = dnn_append_eltwise (ops, dnnl_eltwise_linear, key->scale, 0.0f);
-  if (ok && key->residual_pitch != 0)
-#if DNNL_VERSION_MAJOR >= 3
-    ok = dnn->post_ops_append_sum (ops, 1.0f, 0, dnnl_data_type_undef) == dnnl_success;
-#else
-    ok = dnn->post_ops_append_sum (ops, 1.0f) == dnnl_success;
-#endif
-  ok = ok && dnn->primitive_attr_set_post_ops (attr, ops) == dnnl_success;
-
-  if (ops != NULL)
-    dnn->post_ops_destroy (ops);
-  if (!ok && attr != NULL)
-    {
-      dnn->primitive_attr_destroy (attr);
-      attr = NULL;
-    }
-  return attr;
-}
-
 /* [n, channels, h, w] in the library's order of names, ours in memory: rows of @pitch elements. */
 static gboolean
 init_picture (DnnMd           *md,
@@ -472,7 +414,7 @@ make_plan (const DnnLibrary *dnn,
   dnnl_data_type_t type = key->bf16 ? dnnl_bf16 : dnnl_f32;
   gboolean dense_x = key->x_pitch == layer->in && !key->bf16, dense_y = key->y_pitch == layer->out;
   DnnMd x = { 0 }, src = { 0 }, weights = { 0 }, bias = { 0 }, dst = { 0 }, y = { 0 }, residual = { 0 };
-  dnnl_primitive_attr_t attr = make_attributes (dnn, key);
+  dnnl_primitive_attr_t attr = dnn_epilogue (key->act, key->scale, key->residual_pitch != 0);
   dnnl_primitive_desc_t pd = NULL;
   gint64 bias_dims[] = { 1, layer->out }, bias_strides[] = { layer->out, 1 };
   Plan *plan = g_new0 (Plan, 1);

@@ -89,4 +89,19 @@ gboolean descry_onednn_matmul (DescryRun            *run,
                                const DescryEpilogue *epilogue,
                                gboolean              bf16);
 
+/**
+ * descry_onednn_panels:
+ * @c: f32 [m, n], dense rows
+ * @a: f32 [m, k], dense rows
+ * @panels: f32 [n / 32][k][32], k a multiple of 32: the own kernels' weights, read in place
+ * @epilogue: without residual
+ *
+ * Returns: %FALSE if this case is not covered (nothing was enqueued)
+ */
+gboolean descry_onednn_panels (DescryRun            *run,
+                               DescryTensor          c,
+                               DescryTensor          a,
+                               DescryTensor          panels,
+                               const DescryEpilogue *epilogue);
+
 G_END_DECLS

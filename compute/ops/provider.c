@@ -12,10 +12,18 @@
 #include "compute/device/device-private.h"
 #include "compute/ops/onednn.h"
 
+static DescryGemmProvider standard = DESCRY_GEMM_AUTO;
+
 DescryGemmProvider
 descry_ops_provider (DescryDevice *device)
 {
-  return device->gemm_provider;
+  return device->gemm_provider != DESCRY_GEMM_AUTO ? (DescryGemmProvider) device->gemm_provider : standard;
+}
+
+void
+descry_ops_set_default (DescryGemmProvider provider)
+{
+  standard = provider;
 }
 
 gboolean

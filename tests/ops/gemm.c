@@ -6,6 +6,8 @@
 #include "config.h"
 
 #include "compute/ops/gemm.h"
+#include "compute/ops/onednn.h"
+#include "compute/ops/provider.h"
 #include "tests/ops/harness.h"
 #include "tests/ops/random-blocks.h"
 
@@ -181,6 +183,82 @@ test_providers (DescryRun *run)
   check_product (run, rand, DESCRY_GGML_F32, 1, 9, 32, 1);
   check_product (run, rand, DESCRY_GGML_Q4_0, 12, 64, 64, 2);
   descry_gemm_force (descry_run_device (run), DESCRY_GEMM_AUTO);
+}
+
+/* Rows in whole multiples of 64 go to the library, the rest to the own kernels; slices and residuals take a second pass. */
+static void
+test_onednn (DescryRun *run)
+{
+  g_autoptr (GRand) rand = g_rand_new_with_seed (14);
+  DescryDevice *device = descry_run_device (run);
+  const char *reason = NULL;
+  guint64 natives;
+  guint v;
+
+  if (!descry_onednn_available (device, &reason))
+    {
+      g_test_skip (reason);
+      return;
+    }
+  natives = descry_device_stats (device)->native_launches;
+  descry_gemm_force (device, DESCRY_GEMM_ONEDNN);
+  for (v = 0; v < 8; v++)
+    {
+      check_product (run, rand, DESCRY_GGML_F32, 130, 71, 96, v);
+      check_product (run, rand, DESCRY_GGML_F32, 64, 64, 64, v);
+    }
+  check_product (run, rand, DESCRY_GGML_Q4_K, 128, 300, 512, 2);
+  check_product (run, rand, DESCRY_GGML_Q8_0, 70, 2100, 576, 7);
+  /* A depth that the library would pad otherwise, few rows: the own kernels. */
+  g_assert_cmpuint (descry_device_stats (device)->native_launches, >=, natives + 2 * 18);
+  natives = descry_device_stats (device)->native_launches;
+  check_product (run, rand, DESCRY_GGML_F32, 70, 64, 72, 1);
+  check_product (run, rand, DESCRY_GGML_F32, 20, 70, 65, 1);
+  g_assert_cmpuint (descry_device_stats (device)->native_launches, ==, natives);
+  descry_gemm_force (device, DESCRY_GEMM_AUTO);
+}
+
+/* The choice is one of those that are not out; one that is taken out is not used, not even when forced. */
+static void
+test_choice (DescryRun *run)
+{
+  g_autoptr (GRand) rand = g_rand_new_with_seed (15);
+  DescryDevice *device = descry_run_device (run);
+  const DescryGemmRanks *ranks = descry_gemm_rank (device, TRUE);
+  DescryGemmProvider provider;
+  guint64 natives;
+  guint class, i;
+
+  for (class = 0; class < DESCRY_GEMM_CLASSES; class++)
+    {
+      g_assert_cmpint (ranks->choice[class], !=, DESCRY_GEMM_AUTO);
+      g_assert_null (ranks->reasons[ranks->choice[class]]);
+      for (i = DESCRY_GEMM_OWN; i < DESCRY_GEMM_PROVIDERS; i++)
+        if (ranks->rates[class][i] > 0)
+          g_test_message ("%s: %s %.0f GFLOP/s%s", descry_gemm_class_shape (class), descry_gemm_provider_name (i), ranks->rates[class][i], ranks->choice[class] == i ? ", chosen" : "");
+    }
+  for (i = DESCRY_GEMM_OWN + 1; i < DESCRY_GEMM_PROVIDERS; i++)
+    if (ranks->reasons[i] != NULL)
+      g_test_message ("%s is out: %s", descry_gemm_provider_name (i), ranks->reasons[i]);
+  g_assert_cmpint (descry_gemm_choose (device, 1, 512, 512), ==, DESCRY_GEMM_OWN);
+  g_assert_cmpint (descry_gemm_choose (device, 512, 16, 512), ==, DESCRY_GEMM_OWN);
+  g_assert_cmpint (descry_gemm_choose (device, 512, 576, 576), ==, ranks->choice[1]);
+  check_product (run, rand, DESCRY_GGML_F32, 300, 576, 64, 3);
+
+  descry_gemm_demote (device, DESCRY_GEMM_ONEDNN, "taken out by the test");
+  descry_gemm_demote (device, DESCRY_GEMM_OWN, "must stay");
+  g_assert_cmpstr (ranks->reasons[DESCRY_GEMM_ONEDNN], ==, "taken out by the test");
+  g_assert_null (ranks->reasons[DESCRY_GEMM_OWN]);
+  natives = descry_device_stats (device)->native_launches;
+  descry_gemm_force (device, DESCRY_GEMM_ONEDNN);
+  check_product (run, rand, DESCRY_GGML_F32, 128, 576, 64, 3);
+  descry_gemm_force (device, DESCRY_GEMM_AUTO);
+  descry_gemm_rank (device, TRUE);
+  check_product (run, rand, DESCRY_GGML_F32, 300, 576, 64, 3);
+  g_assert_cmpuint (descry_device_stats (device)->native_launches, ==, natives);
+
+  g_assert_true (descry_gemm_provider_parse ("OneDNN", &provider) && provider == DESCRY_GEMM_ONEDNN);
+  g_assert_false (descry_gemm_provider_parse ("blas", &provider));
 }
 
 static void
@@ -374,6 +452,8 @@ main (int    argc,
   add_op_test ("gemm/shapes", test_shapes);
   add_op_test ("gemm/network-shapes", test_network_shapes);
   add_op_test ("gemm/providers", test_providers);
+  add_op_test ("gemm/onednn", test_onednn);
+  add_op_test ("gemm/choice", test_choice);
   add_op_test ("gemm/embed", test_embed);
   add_op_test ("gemm/expanded", test_expanded);
   add_op_test ("gemm/converted", test_converted);
