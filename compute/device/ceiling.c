@@ -136,3 +136,37 @@ descry_ceiling_read (DescryDevice *device,
 
   return descry_run_finish (run, error);
 }
+
+gboolean
+descry_ceiling_multiply (DescryDevice *device,
+                         guint         runs,
+                         double       *rates,
+                         GCancellable *cancellable,
+                         GError      **error)
+{
+  const DescryDeviceInfo *info = descry_device_info (device);
+  g_autoptr (DescryRun) run = descry_run_new (device, cancellable);
+  const gboolean cpu = descry_device_family (device) == DESCRY_FAMILY_CPU;
+  const guint items = cpu ? MAX (info->compute_units, 1) * 16 : MAX (info->compute_units, 1) * 2048, count = cpu ? 400000 : 40000;
+  const double flop = (double) items * count * 8 * 2 * (cpu ? VECTOR : 1);
+  DescryTensor sums = descry_run_tensor2 (run, 1, items);
+  g_autofree float *found = g_new0 (float, items);
+  guint i, k;
+
+  for (i = 0; i <= runs && descry_run_ok (run); i++)
+    {
+      gint64 begin = g_get_monotonic_time ();
+
+      descry_run_launch (run, descry_run_kernel (run, "bench_multiply", NULL), 1, (gsize[]) { items }, (gsize[]) { cpu ? 1 : 64 },
+                         (DescryArg[]) { DESCRY_T (sums), DESCRY_FL (0.5f), DESCRY_U (count) }, 3);
+      descry_run_finish (run, NULL);
+      if (i > 0) /* the first one compiles */
+        rates[i - 1] = flop / 1e3 / MAX (g_get_monotonic_time () - begin, 1);
+    }
+  descry_run_read (run, sums, found, items);
+  for (k = 0; k < items && descry_run_ok (run); k++)
+    if (fabsf (found[k] - 16.0f) > 1e-4f)
+      descry_run_fail (run, DESCRY_ERROR_FAILED, "%s multiplies wrong: eight chains end at %g, not 16", info->name, found[k]);
+
+  return descry_run_finish (run, error);
+}

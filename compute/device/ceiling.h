@@ -23,6 +23,9 @@ G_BEGIN_DECLS
  */
 gboolean descry_ceiling_read (DescryDevice *device, guint runs, double *rates, GCancellable *cancellable, GError **error);
 
+/* @rates: GFLOP/s of a kernel that only multiplies and adds f32 in registers: no op can be faster. Waits. */
+gboolean descry_ceiling_multiply (DescryDevice *device, guint runs, double *rates, GCancellable *cancellable, GError **error);
+
 /* Median; sorts @values. */
 double   descry_median (double *values, guint n);
 

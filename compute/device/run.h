@@ -42,6 +42,8 @@ typedef struct
 guint        descry_tensor_rows  (DescryTensor tensor);
 guint        descry_tensor_cols  (DescryTensor tensor);
 gsize        descry_tensor_count (DescryTensor tensor);
+/* Elements from one number to the next of [n] or [n, 1]. */
+guint        descry_tensor_step  (DescryTensor tensor);
 
 /* Views: no copy; the buffer stays owned by whoever allocated it. */
 DescryTensor descry_tensor_reshape (DescryTensor tensor, guint n_dims, const guint *shape); /* needs pitch == cols */

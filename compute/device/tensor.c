@@ -49,6 +49,12 @@ descry_tensor_count (DescryTensor tensor)
   return (gsize) descry_tensor_rows (tensor) * descry_tensor_cols (tensor);
 }
 
+guint
+descry_tensor_step (DescryTensor tensor)
+{
+  return tensor.n_dims > 1 && descry_tensor_cols (tensor) == 1 ? tensor.pitch : 1;
+}
+
 DescryTensor
 descry_tensor_reshape (DescryTensor tensor,
                        guint        n_dims,

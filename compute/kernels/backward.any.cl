@@ -401,7 +401,7 @@ attention_dkv (__global const float *q, const uint q_at, const uint q_pitch, __g
 
 __kernel void
 cross_entropy (__global float *logits, const uint l_at, const uint l_pitch, __global const int *targets, const uint t_at,
-               __global const float *scales, const uint s_at, __global float *losses, const uint out_at, const uint m, const uint n)
+               __global const float *scales, const uint s_at, __global float *losses, const uint out_at, const uint out_step, const uint m, const uint n)
 {
   const uint i = get_global_id (0);
   __global float *row = logits + l_at + (size_t) i * l_pitch;
@@ -427,7 +427,7 @@ cross_entropy (__global float *logits, const uint l_at, const uint l_pitch, __gl
   total = backward_sum16 (sum);
   for (; j < n; j++)
     total += row[j] = exp (row[j] - most);
-  losses[out_at + i] = log (total) - wanted;
+  losses[out_at + i * out_step] = log (total) - wanted;
   total = scale / total;
   for (j = 0; j + 16 <= n; j += 16)
     vstore16 (vload16 (0, row + j) * total, 0, row + j);

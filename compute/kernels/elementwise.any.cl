@@ -15,7 +15,7 @@
  * el_scale             x f32                        y = x * factor
  * el_swiglu            gate, up f32                 y = silu (gate) * up
  * el_argmax_part       x f32 [rows, cols]           best value and index of each part, [rows, parts]
- * el_argmax_whole      the parts                    index i32 [rows]
+ * el_argmax_whole      the parts                    index i32 [rows], y_step apart
  *
  * Launch: (cols / col_chunk, rows / row_chunk), local (1, 1) or (64, 1); el_argmax_part (parts, rows),
  * el_argmax_whole (rows).
@@ -226,7 +226,7 @@ el_argmax_part (__global const float *x, const uint x_at, const uint x_pitch, __
 
 __kernel void
 el_argmax_whole (__global const float *best, const uint best_at, __global const uint *index, const uint index_at,
-              __global uint *y, const uint y_at, const uint rows, const uint parts)
+              __global uint *y, const uint y_at, const uint y_step, const uint rows, const uint parts)
 {
   const uint r = get_global_id (0);
   float top = -INFINITY;
@@ -242,5 +242,5 @@ el_argmax_whole (__global const float *best, const uint best_at, __global const 
         top = best[best_at + r * parts + part];
         at = index[index_at + r * parts + part];
       }
-  y[y_at + r] = at;
+  y[y_at + r * y_step] = at;
 }

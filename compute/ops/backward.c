@@ -312,7 +312,7 @@ op_cross_entropy (DescryRun   *run,
     }
 
   launch (run, "cross_entropy", m, 1,
-          (DescryArg[]) { DESCRY_T (logits), DESCRY_U (logits.pitch), DESCRY_T (targets), DESCRY_T (scales), DESCRY_T (losses), DESCRY_U (m), DESCRY_U (n) }, 7);
+          (DescryArg[]) { DESCRY_T (logits), DESCRY_U (logits.pitch), DESCRY_T (targets), DESCRY_T (scales), DESCRY_T (losses), DESCRY_U (descry_tensor_step (losses)), DESCRY_U (m), DESCRY_U (n) }, 8);
 }
 
 void

@@ -242,7 +242,7 @@ op_argmax (DescryRun   *run,
   descry_run_launch (run, descry_run_kernel (run, "el_argmax_part", NULL), 2, (gsize[]) { parts, rows }, local,
                      (DescryArg[]) { DESCRY_T (x), DESCRY_U (x.pitch), DESCRY_T (best), DESCRY_T (at), DESCRY_U (rows), DESCRY_U (cols), DESCRY_U (parts) }, 7);
   descry_run_launch (run, descry_run_kernel (run, "el_argmax_whole", NULL), 1, (gsize[]) { rows }, local,
-                     (DescryArg[]) { DESCRY_T (best), DESCRY_T (at), DESCRY_T (index), DESCRY_U (rows), DESCRY_U (parts) }, 5);
+                     (DescryArg[]) { DESCRY_T (best), DESCRY_T (at), DESCRY_T (index), DESCRY_U (descry_tensor_step (index)), DESCRY_U (rows), DESCRY_U (parts) }, 6);
   descry_run_release (run, &best);
   descry_run_release (run, &at);
 }
