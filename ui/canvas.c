@@ -222,6 +222,22 @@ descry_canvas_reveal (DescryCanvas *self,
   gtk_widget_queue_allocate (GTK_WIDGET (self));
 }
 
+/* Names on the picture grow with the letters of everything else. */
+static void
+follow_text_size (DescryCanvas *self)
+{
+  double text;
+  int dpi;
+
+  g_object_get (gtk_widget_get_settings (GTK_WIDGET (self)), "gtk-xft-dpi", &dpi, NULL);
+  text = DESCRY_OVERLAY_TEXT * (dpi > 0 ? dpi / (96.0 * 1024.0) : 1.0);
+  if (text == self->view.text)
+    return;
+
+  self->view.text = text;
+  g_hash_table_remove_all (self->vectors);
+}
+
 static void
 descry_canvas_size_allocate (GtkWidget *widget,
                              int        width,
@@ -240,6 +256,7 @@ descry_canvas_size_allocate (GtkWidget *widget,
 
   if (self->fit)
     set_zoom_value (self, fit_zoom (self));
+  follow_text_size (self);
   self->view.scale = self->zoom;
   self->view.right = self->image->width * self->zoom;
   descry_canvas_place (self, adjustment_value (self, 0), adjustment_value (self, 1));

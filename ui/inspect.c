@@ -108,8 +108,8 @@ descry_inspect_update (DescryInspect *self)
 
   set_fact (self, FACT_SCORE, g_strdup_printf ("%.2f", object->score));
   set_fact (self, FACT_FINER, g_strdup (object->finer));
-  /* Translators: left, top – right, bottom, pixels. */
-  set_fact (self, FACT_BOX, g_strdup_printf (_("%.0f, %.0f – %.0f, %.0f"), box.x0, box.y0, box.x1, box.y1));
+  /* Translators: left, top – right, bottom, pixels; kept from left to right by the marks around them. */
+  set_fact (self, FACT_BOX, g_strdup_printf (_("\342\201\246%.0f, %.0f – %.0f, %.0f\342\201\251"), box.x0, box.y0, box.x1, box.y1));
   /* Translators: width × height in pixels, and the part of the picture. */
   set_fact (self, FACT_SIZE, g_strdup_printf (_("%.0f × %.0f px, %.1f %%"), box.x1 - box.x0, box.y1 - box.y0,
                                               100.0 * descry_box_area (box) / pixels));

@@ -61,6 +61,9 @@ struct _DescryObjects
   GtkStack       *stack;
   AdwStatusPage  *empty;
   GtkWidget      *lower;
+  GtkWidget      *none; /* the same below the tags */
+  GtkLabel       *none_label;
+  GtkWidget      *none_lower;
   GtkFlowBox     *tags;
   GtkListView    *list;
 
@@ -530,6 +533,7 @@ descry_objects_update (DescryObjects *self)
       g_autofree char *text = g_strdup_printf (_("No objects above %.2f"), view->threshold);
 
       adw_status_page_set_title (self->empty, text);
+      gtk_label_set_label (self->none_label, text);
       adw_status_page_set_description (self->empty, _("Lower the threshold, or draw a box around what you mean."));
     }
   else
@@ -537,6 +541,7 @@ descry_objects_update (DescryObjects *self)
       adw_status_page_set_title (self->empty, _("No Objects Yet"));
       adw_status_page_set_description (self->empty, scene != NULL ? _("Draw a box around what you mean.") : NULL);
     }
+  gtk_widget_set_visible (self->none, items->len == 0 && scene != NULL && scene->objects->len > 0);
   gtk_widget_set_visible (self->lower, items->len == 0 && scene != NULL && scene->objects->len > 0);
   gtk_stack_set_visible_child_name (self->stack, items->len > 0 || self->tag_names->len > 0 ? "list" : "empty");
 }
@@ -616,6 +621,9 @@ descry_objects_class_init (DescryObjectsClass *class)
   gtk_widget_class_bind_template_child (widget_class, DescryObjects, stack);
   gtk_widget_class_bind_template_child (widget_class, DescryObjects, empty);
   gtk_widget_class_bind_template_child (widget_class, DescryObjects, lower);
+  gtk_widget_class_bind_template_child (widget_class, DescryObjects, none);
+  gtk_widget_class_bind_template_child (widget_class, DescryObjects, none_label);
+  gtk_widget_class_bind_template_child (widget_class, DescryObjects, none_lower);
   gtk_widget_class_bind_template_child (widget_class, DescryObjects, tags);
   gtk_widget_class_bind_template_child (widget_class, DescryObjects, list);
 }
@@ -640,4 +648,5 @@ descry_objects_init (DescryObjects *self)
   g_signal_connect_object (self->selection, "selection-changed", G_CALLBACK (list_selection_changed_cb), self, 0);
   g_signal_connect_object (self->list, "activate", G_CALLBACK (row_activated_cb), self, 0);
   g_signal_connect_object (self->lower, "clicked", G_CALLBACK (lower_clicked_cb), self, 0);
+  g_signal_connect_object (self->none_lower, "clicked", G_CALLBACK (lower_clicked_cb), self, 0);
 }

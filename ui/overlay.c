@@ -17,7 +17,7 @@
 #include "compute/memory.h"
 
 #define LABEL_FONT "Sans"
-#define LABEL_SIZE 12.0 /* surface units */
+#define LABEL_SIZE DESCRY_OVERLAY_TEXT
 #define LABEL_PADDING_X 5.0
 #define LABEL_PADDING_Y 2.0
 #define MASK_FILL 0.62 /* of the outline's alpha: the photo stays readable below */
@@ -239,7 +239,7 @@ descry_overlay_draw_label (cairo_t            *cr,
   layout = pango_layout_new (context);
   g_object_unref (context);
   font = pango_font_description_from_string (LABEL_FONT);
-  pango_font_description_set_absolute_size (font, LABEL_SIZE * PANGO_SCALE);
+  pango_font_description_set_absolute_size (font, (view->text > 0 ? view->text : LABEL_SIZE) * PANGO_SCALE);
   if (strong)
     pango_font_description_set_weight (font, PANGO_WEIGHT_BOLD);
   pango_layout_set_font_description (layout, font);

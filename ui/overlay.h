@@ -21,6 +21,7 @@ typedef struct
 {
   double       scale; /* surface units of one picture pixel */
   double       x, y;  /* the picture's corner, surface units */
+  double       text; /* height of the labels' letters, surface units; 0: the usual */
   double       right; /* labels stay left of it, surface units; 0: anywhere */
   float        threshold; /* objects below are not shown */
   double       opacity; /* of masks, 0..1 */
@@ -34,6 +35,8 @@ typedef struct
   GHashTable  *hidden; /* set of ids (GUINT_TO_POINTER), or NULL */
   guint        solo; /* only this id, or 0 */
 } DescryView;
+
+#define DESCRY_OVERLAY_TEXT 12.0 /* surface units */
 
 /* Everything switched on, default threshold, scale 1. */
 void     descry_view_init        (DescryView *view);

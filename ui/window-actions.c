@@ -308,6 +308,22 @@ analyze_action (GSimpleAction *action,
   descry_window_analyze (data);
 }
 
+/* The newest of what runs and shows progress; an answer has a Stop of its own. */
+static void
+cancel_action (GSimpleAction *action,
+               GVariant      *parameter,
+               gpointer       data)
+{
+  DescryWindow *self = data;
+
+  if (self->loading != NULL)
+    g_cancellable_cancel (self->loading);
+  else if (self->segmenting != NULL)
+    g_cancellable_cancel (self->segmenting);
+  else if (self->analysis != NULL)
+    g_cancellable_cancel (self->analysis);
+}
+
 static void
 ask_about_action (GSimpleAction *action,
                   GVariant      *parameter,
@@ -387,6 +403,7 @@ descry_window_init_actions (DescryWindow *self)
     { "panel", show_panel_action, "s" },
     { "next-part", next_part_action },
     { "analyze", analyze_action },
+    { "cancel", cancel_action },
     { "ask-about", ask_about_action },
     { "new-conversation", new_conversation_action },
   };

@@ -78,7 +78,8 @@ show_error_page (DescryWindow *self,
   g_autofree char *escaped = NULL;
 
   /* A picture that is open stays open: the error goes to the bar. */
-  text = g_strdup_printf (_("%s: %s"), self->pending_name, message);
+  /* Most messages begin with the name. */
+  text = g_str_has_prefix (message, self->pending_name) ? g_strdup (message) : g_strdup_printf (_("%s: %s"), self->pending_name, message);
   if (self->image != NULL)
     {
       descry_window_show_bar (self, GTK_MESSAGE_ERROR, text);

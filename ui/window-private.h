@@ -19,11 +19,16 @@ struct _DescryWindow
   /* Template */
   AdwToastOverlay *toasts;
   AdwWindowTitle  *title;
+  AdwButtonContent *open_content;
   GtkMenuButton   *overlay_button;
   GtkToggleButton *sidebar_button;
   GtkInfoBar      *bar;
   GtkLabel        *bar_label;
-  GtkButton       *bar_action;
+  GtkWidget       *bar_copy; /* what can be done about it */
+  GtkWidget       *bar_models;
+  GtkWidget       *bar_devices;
+  GtkWidget       *bar_retry;
+  GtkWidget       *bar_conversation;
   GtkStack        *pages;
   GtkWidget       *empty_spinner;
   GtkWidget       *sample_button;
@@ -67,6 +72,8 @@ struct _DescryWindow
   guint            pulse_source;
   DescryBox        region; /* of the running segmentation */
   gboolean         segmenter_missing;
+  guint            bar_offers; /* what can be done about it */
+  gboolean         bar_is_status; /* it shows the engine's state, so a better state takes it away */
   gboolean         narrow; /* the sidebar is under the picture */
   GtkFileChooserNative *chooser;
 
@@ -95,6 +102,15 @@ void descry_window_cancel_jobs   (DescryWindow *self);
 void descry_window_set_scene     (DescryWindow *self, DescryScene *scene);
 void descry_window_update_title  (DescryWindow *self);
 void descry_window_show_bar      (DescryWindow *self, GtkMessageType type, const char *text);
+
+/* States (window-states.c): what went wrong or is missing, with what can be done about it. */
+void descry_window_init_states   (DescryWindow *self);
+void descry_window_show_status   (DescryWindow *self); /* as the engine says now */
+void descry_window_show_offers   (DescryWindow *self); /* as many buttons of the bar as there is room for */
+void descry_window_show_error    (DescryWindow *self, const GError *error); /* of a job that ended */
+void descry_window_show_answer_error (DescryWindow *self, const GError *error); /* only if there is something to be done */
+void descry_window_show_left_out (DescryWindow *self, guint n_turns); /* of the conversation; 0: nothing */
+
 void descry_window_show_progress (DescryWindow *self, const char *title, double fraction);
 void descry_window_hide_progress (DescryWindow *self);
 void descry_window_init_actions  (DescryWindow *self);

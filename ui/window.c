@@ -15,6 +15,7 @@
 #include "ui/preferences.h"
 
 #define NARROW_WIDTH 720 /* application pixels; below it the sidebar goes under the picture */
+#define SIDEBAR_WIDTH 340
 #define PULSE_MS 80
 
 G_DEFINE_FINAL_TYPE (DescryWindow, descry_window, ADW_TYPE_APPLICATION_WINDOW)
@@ -49,16 +50,6 @@ stage_title (const char *stage)
   return NULL;
 }
 
-static const char *
-slot_title (guint slot)
-{
-  static const char *titles[DESCRY_N_SLOTS] = {
-    N_("tags"), N_("boxes"), N_("masks"), N_("looking"), N_("joining picture and text"), N_("answers"),
-  };
-
-  return _(titles[slot]);
-}
-
 void
 descry_window_toast (DescryWindow *self,
                      const char   *text)
@@ -67,16 +58,6 @@ descry_window_toast (DescryWindow *self,
 
   adw_toast_set_timeout (toast, 4);
   adw_toast_overlay_add_toast (self->toasts, toast);
-}
-
-void
-descry_window_show_bar (DescryWindow  *self,
-          GtkMessageType type,
-          const char    *text)
-{
-  gtk_info_bar_set_message_type (self->bar, type);
-  gtk_label_set_label (self->bar_label, text);
-  gtk_info_bar_set_revealed (self->bar, TRUE);
 }
 
 void
@@ -163,72 +144,6 @@ stage_cb (DescryEngine *engine,
     }
 }
 
-/* --------- The engine's state ------------------ */
-
-static void
-status_cb (DescryWindow *self)
-{
-  DescryEngineStatus *status;
-  g_autoptr (GString) missing = g_string_new (NULL);
-  const char *no_points = NULL;
-  guint i;
-
-  if (self->engine == NULL)
-    {
-      descry_chat_set_blocked (self->chat, _("There are no models: pictures can be looked at, not talked about."));
-      return;
-    }
-
-  status = descry_engine_status (self->engine);
-  self->segmenter_missing = !status->slots[DESCRY_SLOT_SEGMENTER].usable;
-  if (!status->promptable_segmenter)
-    no_points = _("This segmenter works on whole regions: click or draw a box instead of + and − points.");
-  descry_canvas_set_promptable (self->canvas, status->promptable_segmenter, no_points);
-  gtk_widget_set_sensitive (GTK_WIDGET (self->plus_point), status->promptable_segmenter);
-  gtk_widget_set_sensitive (GTK_WIDGET (self->minus_point), status->promptable_segmenter);
-  gtk_widget_set_tooltip_text (GTK_WIDGET (self->plus_point), no_points != NULL ? no_points : _("Add a point to the region"));
-  gtk_widget_set_tooltip_text (GTK_WIDGET (self->minus_point), no_points != NULL ? no_points : _("Take a point out of the region"));
-
-  if (status->device_error != NULL)
-    {
-      g_autofree char *text = g_strdup_printf (_("No usable OpenCL device: %s"), status->device_error);
-
-      descry_window_show_bar (self, GTK_MESSAGE_ERROR, text);
-      descry_chat_set_blocked (self->chat, text);
-    }
-  else if (status->ready)
-    {
-      for (i = 0; i < DESCRY_N_SLOTS; i++)
-        /* An empty connector has its own line in the chat, and the encoder serves only it. */
-        if (!status->slots[i].usable && i != DESCRY_SLOT_CONNECTOR && i != DESCRY_SLOT_ENCODER)
-          g_string_append_printf (missing, "%s%s: %s", missing->len > 0 ? "\n" : "", slot_title (i),
-                                  status->slots[i].reason != NULL ? status->slots[i].reason : _("the slot is empty"));
-      if (missing->len > 0)
-        {
-          g_autofree char *text = g_strdup_printf (_("Some models are missing; everything else works.\n%s"), missing->str);
-
-          descry_window_show_bar (self, GTK_MESSAGE_WARNING, text);
-        }
-      else
-        gtk_info_bar_set_revealed (self->bar, FALSE);
-
-      if (status->slots[DESCRY_SLOT_LLM].usable)
-        descry_chat_set_blocked (self->chat, NULL);
-      else
-        {
-          g_autofree char *text = g_strdup_printf (_("No language model: %s"),
-                                                   status->slots[DESCRY_SLOT_LLM].reason != NULL ? status->slots[DESCRY_SLOT_LLM].reason
-                                                                                                  : _("the slot is empty"));
-
-          descry_chat_set_blocked (self->chat, text);
-        }
-      descry_chat_set_notice (self->chat, status->slots[DESCRY_SLOT_CONNECTOR].usable
-                                            ? NULL
-                                            : _("No connector: the language model reads what was found, it does not see the picture."));
-    }
-  descry_engine_status_free (status);
-}
-
 /* --------- Scene ------------------ */
 
 void
@@ -272,7 +187,7 @@ analyzed_cb (GObject      *source,
   if (scene != NULL)
     descry_window_set_scene (self, scene);
   else if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-    descry_window_show_bar (self, GTK_MESSAGE_ERROR, error->message);
+    descry_window_show_error (self, error);
   descry_window_hide_progress (self);
   descry_window_update_actions (self);
 }
@@ -448,9 +363,15 @@ answered_cb (GObject      *source,
 
   g_clear_object (&self->answering);
   if (turn != NULL)
-    descry_chat_finish (self->chat, turn);
+    {
+      descry_chat_finish (self->chat, turn);
+      descry_window_show_left_out (self, turn->left_out);
+    }
   else
-    descry_chat_fail (self->chat, error->message, g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED));
+    {
+      descry_chat_fail (self->chat, error->message, g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED));
+      descry_window_show_answer_error (self, error);
+    }
 }
 
 static void
@@ -526,23 +447,44 @@ link_activated_cb (DescryChat   *chat,
 /* --------- Layout ------------------ */
 
 static void
+set_narrow (DescryWindow *self,
+            gboolean      narrow)
+{
+  self->narrow = narrow;
+  gtk_orientable_set_orientation (GTK_ORIENTABLE (self->paned), narrow ? GTK_ORIENTATION_VERTICAL : GTK_ORIENTATION_HORIZONTAL);
+  gtk_widget_set_size_request (self->sidebar, narrow ? -1 : SIDEBAR_WIDTH, narrow ? 240 : -1);
+  adw_button_content_set_label (self->open_content, narrow ? "" : _("_Open"));
+  descry_window_show_offers (self);
+  /* Beside each other they would ask for more width than narrow screens have. */
+  gtk_paned_set_shrink_start_child (self->paned, !narrow);
+  gtk_paned_set_shrink_end_child (self->paned, !narrow);
+  descry_window_update_edit_actions (self);
+}
+
+static void
 descry_window_size_allocate (GtkWidget *widget,
                              int        width,
                              int        height,
                              int        baseline)
 {
   DescryWindow *self = DESCRY_WINDOW (widget);
-  gboolean narrow = width < NARROW_WIDTH;
 
-  if (narrow != self->narrow)
-    {
-      self->narrow = narrow;
-      gtk_orientable_set_orientation (GTK_ORIENTABLE (self->paned), narrow ? GTK_ORIENTATION_VERTICAL : GTK_ORIENTATION_HORIZONTAL);
-      gtk_widget_set_size_request (self->sidebar, narrow ? -1 : 340, narrow ? 240 : -1);
-      descry_window_update_edit_actions (self);
-    }
+  if ((width < NARROW_WIDTH) != self->narrow)
+    set_narrow (self, width < NARROW_WIDTH);
 
   GTK_WIDGET_CLASS (descry_window_parent_class)->size_allocate (widget, width, height, baseline);
+}
+
+/* The handle must not push either part out of sight. */
+static void
+position_cb (DescryWindow *self)
+{
+  int width = gtk_widget_get_width (GTK_WIDGET (self->paned));
+  int position = gtk_paned_get_position (self->paned);
+  int wanted = CLAMP (position, MIN (SIDEBAR_WIDTH, width / 2), MAX (width - SIDEBAR_WIDTH, width / 2));
+
+  if (!self->narrow && width > 0 && gtk_widget_get_visible (self->sidebar) && wanted != position)
+    gtk_paned_set_position (self->paned, wanted);
 }
 
 static void
@@ -551,7 +493,8 @@ zoom_changed_cb (DescryCanvas *canvas,
                  DescryWindow *self)
 {
   double zoom = descry_canvas_get_zoom (canvas) * gtk_widget_get_scale_factor (GTK_WIDGET (canvas));
-  g_autofree char *text = g_strdup_printf (_("%.0f %%"), 100.0 * zoom);
+  /* Translators: the mark at the start keeps number and sign in this order where people write from right to left. */
+  g_autofree char *text = g_strdup_printf (_("\342\200\216%.0f %%"), 100.0 * zoom);
 
   gtk_button_set_label (self->zoom_button, text);
 }
@@ -566,14 +509,6 @@ threshold_changed_cb (DescryCanvas *canvas,
 }
 
 static void
-copy_bar_cb (GtkButton    *button,
-             DescryWindow *self)
-{
-  gdk_clipboard_set_text (gtk_widget_get_clipboard (GTK_WIDGET (self)), gtk_label_get_label (self->bar_label));
-  descry_window_toast (self, _("Copied"));
-}
-
-static void
 copy_error_cb (GtkButton    *button,
                DescryWindow *self)
 {
@@ -581,14 +516,6 @@ copy_error_cb (GtkButton    *button,
 
   if (details != NULL)
     gdk_clipboard_set_text (gtk_widget_get_clipboard (GTK_WIDGET (self)), details);
-}
-
-static void
-bar_response_cb (GtkInfoBar   *bar,
-                 int           response,
-                 DescryWindow *self)
-{
-  gtk_info_bar_set_revealed (bar, FALSE);
 }
 
 /* --------- Object ------------------ */
@@ -648,11 +575,16 @@ descry_window_class_init (DescryWindowClass *class)
   gtk_widget_class_set_template_from_resource (widget_class, DESCRY_RESOURCE_BASE "/ui/window.ui");
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, toasts);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, title);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, open_content);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, overlay_button);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, sidebar_button);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, bar);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, bar_label);
-  gtk_widget_class_bind_template_child (widget_class, DescryWindow, bar_action);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, bar_copy);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, bar_models);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, bar_devices);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, bar_retry);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, bar_conversation);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, pages);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, empty_spinner);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, sample_button);
@@ -699,13 +631,15 @@ descry_window_init (DescryWindow *self)
   g_signal_connect_object (self->chat, "stop", G_CALLBACK (stop_cb), self, 0);
   g_signal_connect_object (self->chat, "link-hovered", G_CALLBACK (link_hovered_cb), self, 0);
   g_signal_connect_object (self->chat, "link-activated", G_CALLBACK (link_activated_cb), self, 0);
-  g_signal_connect_object (self->bar, "response", G_CALLBACK (bar_response_cb), self, 0);
-  g_signal_connect_object (self->bar_action, "clicked", G_CALLBACK (copy_bar_cb), self, 0);
+  descry_window_init_states (self);
+  g_signal_connect_object (self->paned, "notify::position", G_CALLBACK (position_cb), self, G_CONNECT_SWAPPED);
   g_signal_connect_object (self->copy_error, "clicked", G_CALLBACK (copy_error_cb), self, 0);
   g_object_bind_property (self->canvas, "opacity", self->opacity_adjustment, "value", both);
   g_object_bind_property (self->canvas, "threshold", self->threshold_adjustment, "value", both);
   descry_window_init_edits (self);
   descry_window_init_actions (self);
+  /* What a window asks for at first must not be more than a narrow screen has. */
+  set_narrow (self, TRUE);
 }
 
 GtkWidget *
@@ -721,7 +655,7 @@ descry_window_new (GtkApplication *application,
       g_signal_connect_object (engine, "stage", G_CALLBACK (stage_cb), self, 0);
       g_signal_connect_object (engine, "scene", G_CALLBACK (scene_cb), self, 0);
       g_signal_connect_object (engine, "text", G_CALLBACK (text_cb), self, 0);
-      g_signal_connect_object (engine, "changed", G_CALLBACK (status_cb), self, G_CONNECT_SWAPPED);
+      g_signal_connect_object (engine, "changed", G_CALLBACK (descry_window_show_status), self, G_CONNECT_SWAPPED);
     }
   if (settings != NULL)
     {
@@ -740,7 +674,7 @@ descry_window_new (GtkApplication *application,
     }
   else
     gtk_window_set_default_size (GTK_WINDOW (self), 1200, 760);
-  status_cb (self);
+  descry_window_show_status (self);
 
   return GTK_WIDGET (self);
 }

@@ -119,6 +119,7 @@ fill_ids (Question *question,
       return FALSE;
     }
 
+  question->turn->left_out = MIN (first, question->job->history->len);
   question->room = MIN (wanted, question->language->context - question->ids->len - n_soft);
   for (i = 0; i < n_soft; i++)
     {

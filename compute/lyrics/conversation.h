@@ -30,6 +30,7 @@ typedef struct
   guint   soft_tokens; /* 0: no connector */
   guint   prompt_tokens;
   guint   answer_tokens;
+  guint   left_out; /* of the earlier turns: there was no room for them */
   gboolean stopped; /* by the user */
   double  first_token_ms;
   double  total_ms;

@@ -53,6 +53,8 @@ struct _DescryLocalEngine
   char           *device_error;
   DescryDevice   *language_device; /* or NULL */
   char           *language_error;
+  gboolean        told; /* the running answer has begun */
+  guint           depth; /* of jobs inside jobs */
   DescryPipeline *pipeline; /* owns the bundle */
   char           *bundle_error;
   DescryRefiner  *refiner; /* of the picture analyzed last */
@@ -344,6 +346,7 @@ static void
 answer_text_cb (const char *text,
                 gpointer    data)
 {
+  DESCRY_LOCAL_ENGINE (data)->told = TRUE;
   descry_engine_emit_text (data, text);
 }
 
@@ -382,6 +385,25 @@ note_running (DescryLocalEngine *self,
   g_mutex_unlock (&self->lock);
 }
 
+static gpointer
+work_on (DescryLocalEngine *self,
+         DescryJob         *job,
+         GCancellable      *cancellable,
+         GError           **error)
+{
+  switch (job->kind)
+    {
+    case DESCRY_JOB_ANALYZE:
+      return analyze (self, job, cancellable, error);
+
+    case DESCRY_JOB_ASK:
+      return ask (self, job, cancellable, error);
+
+    default:
+      return point (self, job, cancellable, error);
+    }
+}
+
 static void
 run_job (DescryLocalEngine *self,
          DescryJob         *job)
@@ -401,24 +423,21 @@ run_job (DescryLocalEngine *self,
     }
 
   note_running (self, cancellable, TRUE);
+  self->depth++;
   if (open_all (self, &error))
     {
-      switch (job->kind)
+      self->told = FALSE;
+      result = work_on (self, job, cancellable, &error);
+      /* Once more with nothing else in memory, unless an outer job's networks are in use. What was said is not said twice. */
+      if (g_error_matches (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY) && !self->told && self->depth == 1)
         {
-        case DESCRY_JOB_ANALYZE:
-          result = analyze (self, job, cancellable, &error);
-          break;
-
-        case DESCRY_JOB_ASK:
-          result = ask (self, job, cancellable, &error);
-          break;
-
-        default:
-          result = point (self, job, cancellable, &error);
-          break;
+          g_clear_error (&error);
+          descry_pipeline_unload (self->pipeline);
+          result = work_on (self, job, cancellable, &error);
         }
       slots_changed = TRUE;
     }
+  self->depth--;
   note_running (self, cancellable, FALSE);
 
   if (error != NULL && error->domain == DESCRY_ERROR)

@@ -27,6 +27,7 @@ struct _RecordedEngine
   char        *question;
   DescryAskOptions options;
   guint        idle; /* seconds, as told */
+  guint        left_out; /* turns, of the next answer */
   GArray      *chips;
 };
 
@@ -174,6 +175,8 @@ replay_answer (Work *work)
   turn->answer = g_strdup (said->str);
   turn->prompt = g_strdup_printf ("The picture shows things.\nQuestion: %s", work->job->question);
   turn->prompt_tokens = 240;
+  turn->left_out = work->self->left_out;
+  work->self->left_out = 0;
   turn->answer_tokens = n;
   turn->first_token_ms = work->self->pace;
   turn->total_ms = work->self->pace * n;
@@ -357,6 +360,13 @@ recorded_engine_options (RecordedEngine *self)
   options = self->options;
   g_mutex_unlock (&self->lock);
   return options;
+}
+
+void
+recorded_engine_set_left_out (RecordedEngine *self,
+                              guint           n_turns)
+{
+  self->left_out = n_turns;
 }
 
 guint

@@ -21,6 +21,8 @@ RecordedEngine *recorded_engine_new        (DescryScene *scene, const char *answ
 void            recorded_engine_set_pace   (RecordedEngine *self, guint ms);
 /* The next job fails with this. (transfer full) */
 void            recorded_engine_fail_next  (RecordedEngine *self, GError *error);
+/* The next answer had no room for so many turns. */
+void            recorded_engine_set_left_out (RecordedEngine *self, guint n_turns);
 guint           recorded_engine_count      (RecordedEngine *self, DescryJobKind kind);
 /* What the newest question came with: copies. */
 char           *recorded_engine_question   (RecordedEngine *self);

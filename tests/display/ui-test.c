@@ -116,15 +116,17 @@ ui_test_shoot (GtkWidget *widget)
   /* A window's shadow belongs to its paintable, but not to its size. */
   int width = gdk_paintable_get_intrinsic_width (paintable);
   int height = gdk_paintable_get_intrinsic_height (paintable);
+  int scale = gtk_widget_get_scale_factor (widget);
   GskRenderNode *node;
   GdkTexture *texture;
 
+  gtk_snapshot_scale (snapshot, scale, scale);
   gdk_paintable_snapshot (paintable, snapshot, width, height);
   node = gtk_snapshot_free_to_node (snapshot);
   g_assert_nonnull (node);
   gsk_renderer_realize (renderer, NULL, &error);
   g_assert_no_error (error);
-  texture = gsk_renderer_render_texture (renderer, node, &GRAPHENE_RECT_INIT (0, 0, width, height));
+  texture = gsk_renderer_render_texture (renderer, node, &GRAPHENE_RECT_INIT (0, 0, width * scale, height * scale));
   gsk_renderer_unrealize (renderer);
   gsk_render_node_unref (node);
   return texture;

@@ -5,6 +5,7 @@
  */
 
 #include "compute/lyrics/engine.h"
+#include "compute/memory.h"
 #include "tests/flow/flow.h"
 
 #define QUESTION "What is the capital of France?"
@@ -146,9 +147,12 @@ check_rest (World *world)
   g_assert_true (status->ready); /* the device stays open */
   descry_engine_status_free (status);
 
-  /* It comes back by itself, and goes by itself. */
+  /* It comes back by itself, even if memory is out once in the middle, and goes by itself. */
+  descry_memory_fail_at (3);
   after = ask (world, FALSE, QUESTION, &options);
   g_assert_cmpstr (before->answer, ==, after->answer);
+  g_assert_cmpuint (descry_memory_calls (), >, 3);
+  descry_memory_fail_at (0);
   g_assert_cmpuint (count_bytes (world), >, loaded / 10 * 9); /* the pool may have kept more of longer prompts */
   descry_engine_set_idle (world->engine, 1);
   status = wait_for_rest (world, 20);
