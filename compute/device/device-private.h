@@ -52,6 +52,8 @@ struct _DescryDevice
   int         gemm_provider; /* DescryGemmProvider forced for this device */
   gpointer    gemm_ranks; /* DescryGemmRanks, one piece of memory; or NULL */
   int         dot_product; /* integer GEMV kernels: 0 not probed, 1 usable, -1 not */
+  double      spent; /* seconds, roughly, that the work enqueued since @mark takes */
+  cl_event    mark; /* how far the queue may lag behind; or NULL */
   gint        native_failures; /* native kernels that failed since the last finish; atomic */
   gboolean    exact; /* no bfloat16 products */
 

@@ -232,6 +232,7 @@ descry_device_free (DescryDevice *device)
   g_clear_pointer (&device->facts, g_hash_table_unref);
   g_clear_pointer (&device->pool, g_array_unref);
   g_clear_pointer (&device->events, g_ptr_array_unref);
+  g_clear_pointer (&device->mark, clReleaseEvent);
   g_clear_pointer (&device->queue, clReleaseCommandQueue);
   g_clear_pointer (&device->context, clReleaseContext);
   g_clear_pointer (&device->info, descry_device_info_free);

@@ -225,6 +225,108 @@ descry_run_read (DescryRun   *run,
   transfer (run, tensor, data, count, FALSE);
 }
 
+struct _DescryReading
+{
+  cl_event event;
+};
+
+DescryReading *
+descry_run_read_begin (DescryRun   *run,
+                       DescryTensor tensor,
+                       gpointer     data,
+                       gsize        count)
+{
+  gsize size = descry_type_size (tensor.type);
+  cl_event event = NULL;
+  DescryReading *reading;
+  cl_int code;
+
+  if (!descry_run_ok (run) || tensor.buffer == NULL)
+    return NULL;
+  if (count != descry_tensor_count (tensor) || tensor.pitch != descry_tensor_cols (tensor))
+    {
+      descry_run_fail (run, DESCRY_ERROR_SHAPE, "read: %" G_GSIZE_FORMAT " elements with gaps or not %" G_GSIZE_FORMAT, descry_tensor_count (tensor), count);
+      return NULL;
+    }
+
+  code = clEnqueueReadBuffer (run->device->queue, tensor.buffer, CL_FALSE, tensor.offset * size, count * size, data, 0, NULL, &event);
+  if (code != CL_SUCCESS)
+    {
+      GError *error = NULL;
+
+      descry_cl_set_error (&error, code, "Moving %" G_GSIZE_FORMAT " bytes from %s", count * size, run->device->info->name);
+      descry_run_take (run, error);
+      return NULL;
+    }
+
+  run->device->stats.bytes_down += count * size;
+  reading = g_new (DescryReading, 1);
+  reading->event = event;
+  return reading;
+}
+
+gboolean
+descry_run_read_end (DescryRun     *run,
+                     DescryReading *reading)
+{
+  cl_int code;
+
+  if (reading == NULL)
+    return FALSE;
+
+  code = clWaitForEvents (1, &reading->event);
+  clReleaseEvent (reading->event);
+  g_free (reading);
+  run->device->stats.submissions++;
+  if (code != CL_SUCCESS)
+    {
+      GError *error = NULL;
+
+      descry_cl_set_error (&error, code, "Waiting for %s", run->device->info->name);
+      descry_run_take (run, error);
+    }
+
+  return code == CL_SUCCESS;
+}
+
+/* A slow processor's rates: where the device is faster, the marks are only closer together than they need be. */
+#define SLOW_FLOPS 5e10
+#define SLOW_BYTES 1e10
+
+void
+descry_run_spend (DescryRun *run,
+                  double     flop,
+                  double     bytes)
+{
+  DescryDevice *device = run->device;
+  cl_event last = device->mark;
+  cl_int code;
+
+  device->spent += MAX (flop / SLOW_FLOPS, bytes / SLOW_BYTES);
+  if (device->spent < DESCRY_RUN_SPAN || !descry_run_ok (run))
+    return;
+
+  device->spent = 0.0;
+  device->mark = NULL;
+  code = clEnqueueMarkerWithWaitList (device->queue, 0, NULL, &device->mark);
+  if (code == CL_SUCCESS)
+    code = clFlush (device->queue);
+  /* The mark before this one: while the host waits for it, the device has work. */
+  if (last != NULL)
+    {
+      if (code == CL_SUCCESS)
+        code = clWaitForEvents (1, &last);
+      clReleaseEvent (last);
+    }
+  if (code != CL_SUCCESS)
+    {
+      GError *error = NULL;
+
+      descry_cl_set_error (&error, code, "Waiting for %s", device->info->name);
+      descry_run_take (run, error);
+    }
+}
+
 DescryKernel *
 descry_run_kernel (DescryRun  *run,
                    const char *name,
@@ -463,6 +565,8 @@ descry_run_finish (DescryRun  *run,
   cl_int code = clFinish (run->device->queue);
 
   run->device->stats.submissions++;
+  run->device->spent = 0.0;
+  g_clear_pointer (&run->device->mark, clReleaseEvent);
   descry_device_collect_events (run->device);
 
   if (code != CL_SUCCESS)

@@ -85,6 +85,12 @@ void         descry_run_release (DescryRun *run, DescryTensor *tensor);
 void         descry_run_write (DescryRun *run, DescryTensor tensor, gconstpointer data, gsize count);
 void         descry_run_read  (DescryRun *run, DescryTensor tensor, gpointer data, gsize count);
 
+/* The same, but waits only at its end: the device goes on with what is enqueued after it. @data lives until then. Every
+ * begun read must be ended (NULL, after an error, may be as well); FALSE: the run has failed and @data is not filled. */
+typedef struct _DescryReading DescryReading;
+DescryReading *descry_run_read_begin (DescryRun *run, DescryTensor tensor, gpointer data, gsize count); /* dense rows */
+gboolean       descry_run_read_end   (DescryRun *run, DescryReading *reading);
+
 /* Kernel arguments, in order. A tensor is two arguments: the buffer and a uint offset. */
 typedef struct
 {
@@ -141,6 +147,11 @@ void     descry_run_tap     (DescryRun *run, DescryTensor tensor, const char *fo
 void     descry_run_fail   (DescryRun *run, DescryError code, const char *format, ...) G_GNUC_PRINTF (3, 4);
 void     descry_run_take   (DescryRun *run, GError *error); /* the same, takes @error */
 gboolean descry_run_ok     (DescryRun *run); /* FALSE after an error or when cancelled */
+
+/* Ops say roughly how long what they enqueue will take. So the host never runs more than two spans of
+ * DESCRY_RUN_SPAN ahead of the device, and a cancellation that it sees leaves no more than that to wait for. */
+#define DESCRY_RUN_SPAN 0.02 /* seconds, of the slow processor that the ops reckon with */
+void     descry_run_spend  (DescryRun *run, double flop, double bytes);
 
 /* Tells the driver to start; looks at the cancellable. Call every few layers. */
 void     descry_run_flush  (DescryRun *run);

@@ -15,6 +15,7 @@
 #include "compute/lyrics/prompt.h"
 
 #define MAX_TOKENS 256 /* of an answer, unless the question says otherwise */
+#define ANSWER_TAIL 64 /* tokens of a long answer that are always remembered, if the context has them */
 
 typedef struct
 {
@@ -120,7 +121,7 @@ fill_ids (Question *question,
     }
 
   question->turn->left_out = MIN (first, question->job->history->len);
-  question->room = MIN (wanted, question->language->context - question->ids->len - n_soft);
+  question->room = wanted;
   for (i = 0; i < n_soft; i++)
     {
       const gint32 place = -1;
@@ -189,6 +190,8 @@ generate (Question             *question,
   guint i;
 
   descry_llama_session_set_top_p (language->session, question->job->options.top_p);
+  /* An answer that outgrows the context forgets its own beginning, never the question. */
+  descry_llama_session_set_sliding (language->session, TRUE, MIN (question->ids->len, language->context - MIN (language->context / 4, ANSWER_TAIL)));
   for (i = 0; i < question->room && problem == NULL; i++)
     {
       gint32 id = descry_llama_next (language->session, question->job->options.temperature, &seed, cancellable, &problem);

@@ -65,9 +65,12 @@ struct _DescryLlamaSession
   GArray  *soft; /* float [soft tokens, width], in order */
 
   float        top_p; /* 0: every token may be drawn */
+  gboolean     sliding; /* a full context forgets */
+  guint        keep;    /* first positions that are never forgotten */
+  guint        exact;   /* first positions that a new computation would give the same keys and values: all until the first slide */
   gboolean     ready; /* logits belong to the last cached position */
   DescryTensor logits; /* f32 [1, vocabulary] */
-  DescryTensor next;   /* i32 [1]: the largest of them */
+  DescryTensor next;   /* i32 [1]: the token that was picked from them */
 };
 
 /* Computes rows of @x at the positions after the cached ones, through every layer. @x f32 [m, width] becomes the last

@@ -15,10 +15,13 @@
 #include "compute/memory.h"
 #include "compute/models/sampler.h"
 #include "compute/ops/elementwise.h"
+#include "compute/ops/sample.h"
 
 /* Rows computed together: of a prompt, and when all logits are wanted (they are large). */
 #define CHUNK 512
 #define LOGITS_CHUNK 64
+/* Positions behind the kept ones that a sliding context has at least. */
+#define LEAST_TAIL 8
 
 static gboolean
 fill_table (DescryLlamaSession *session,
@@ -127,7 +130,14 @@ cut (DescryLlamaSession *session,
     soft += g_array_index (session->ids, gint32, i) < 0;
   g_array_set_size (session->ids, n);
   g_array_set_size (session->soft, soft * session->model->width);
+  session->exact = MIN (session->exact, n);
   session->ready = FALSE;
+}
+
+guint
+descry_llama_session_length (DescryLlamaSession *session)
+{
+  return session->ids->len;
 }
 
 void
@@ -145,7 +155,7 @@ common_prefix (DescryLlamaSession *session,
 {
   guint width = session->model->width, i, rows = 0;
 
-  for (i = 0; i < MIN (n, session->ids->len); i++)
+  for (i = 0; i < MIN (n, session->exact); i++)
     {
       if (ids[i] != g_array_index (session->ids, gint32, i))
         break;
@@ -230,22 +240,23 @@ embed (DescryLlamaSession *session,
     }
 }
 
-/* Computes ids[0..m) after the cached ones. The cache knows them only once the device has done them. */
-static gboolean
-advance (DescryLlamaSession *session,
+/* Enqueues ids[0..m) after the cached ones; @ids NULL: the one token that the device has picked. */
+static void
+enqueue (DescryLlamaSession *session,
          DescryRun          *run,
          const gint32       *ids,
          guint               m,
          const float        *soft,
-         float              *all_logits,
-         GError            **error)
+         float              *all_logits)
 {
   DescryLlama *model = session->model;
   DescryTensor x = descry_run_tensor2 (run, m, model->width), scaled = descry_run_tensor2 (run, m, model->width);
-  guint rows = 0, i;
 
   session->ready = FALSE;
-  embed (session, run, x, ids, soft);
+  if (ids != NULL)
+    embed (session, run, x, ids, soft);
+  else
+    op_embed (run, x, session->next, model->embedding);
   descry_llama_forward (session, run, x, scaled);
   if (all_logits != NULL && descry_run_ok (run))
     {
@@ -270,24 +281,48 @@ advance (DescryLlamaSession *session,
           op_mul (run, last_scaled, last, weight);
         }
       descry_llama_head (session, run, session->logits, last, last_scaled);
-      op_argmax (run, session->next, session->logits);
     }
   descry_run_release (run, &x);
   descry_run_release (run, &scaled);
   descry_run_flush (run);
+}
+
+/* The cache knows positions once the device has got them all. */
+static void
+record (DescryLlamaSession *session,
+        const gint32       *ids,
+        guint               m,
+        const float        *soft)
+{
+  guint rows = 0, i;
+
+  for (i = 0; i < m; i++)
+    rows += ids[i] < 0;
+  if (session->exact == session->ids->len)
+    session->exact += m;
+  g_array_append_vals (session->ids, ids, m);
+  if (rows > 0)
+    g_array_append_vals (session->soft, soft, rows * session->model->width);
+}
+
+static gboolean
+advance (DescryLlamaSession *session,
+         DescryRun          *run,
+         const gint32       *ids,
+         guint               m,
+         const float        *soft,
+         float              *all_logits,
+         GError            **error)
+{
+  enqueue (session, run, ids, m, soft, all_logits);
   if (!descry_run_ok (run))
     {
       descry_run_finish (run, error);
       return FALSE;
     }
 
-  for (i = 0; i < m; i++)
-    rows += ids[i] < 0;
-  g_array_append_vals (session->ids, ids, m);
-  if (rows > 0)
-    g_array_append_vals (session->soft, soft, rows * model->width);
+  record (session, ids, m, soft);
   session->ready = all_logits == NULL;
-
   return TRUE;
 }
 
@@ -343,35 +378,6 @@ descry_llama_prompt (DescryLlamaSession *session,
   return TRUE;
 }
 
-/* Draws from softmax (logits / temperature). */
-static gint32
-sample (DescryLlamaSession *session,
-        DescryRun          *run,
-        float               temperature,
-        guint64            *seed,
-        GError            **error)
-{
-  guint n = session->model->vocabulary;
-  float *logits = descry_try_alloc (n, sizeof *logits);
-  gint32 token = -1;
-
-  if (logits == NULL)
-    {
-      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "No memory for %u logits", n);
-      return -1;
-    }
-  descry_run_read (run, session->logits, logits, n);
-  if (descry_run_finish (run, error))
-    {
-      token = descry_sample (logits, n, temperature, session->top_p, seed);
-      if (token < 0)
-        g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_FAILED, "%s: no token can be drawn: the logits are not finite, or no memory", session->model->path);
-    }
-  descry_free (logits);
-
-  return token;
-}
-
 void
 descry_llama_session_set_top_p (DescryLlamaSession *session,
                                 float               top_p)
@@ -379,6 +385,49 @@ descry_llama_session_set_top_p (DescryLlamaSession *session,
   session->top_p = top_p;
 }
 
+void
+descry_llama_session_set_sliding (DescryLlamaSession *session,
+                                  gboolean            sliding,
+                                  guint               keep)
+{
+  session->sliding = sliding && keep + LEAST_TAIL <= session->context;
+  session->keep = keep;
+}
+
+/* Forgets the older half of what may be forgotten. */
+static void
+slide (DescryLlamaSession *session,
+       DescryRun          *run)
+{
+  DescryLlama *model = session->model;
+  guint rows = session->ids->len, drop = (rows - session->keep) / 2, i, soft_before = 0, soft_gone = 0;
+  DescryRotation rotation = { model->heads, model->kv_heads, model->head_dim, model->rope_dim, model->rope, session->table, { 0 }, { 0 }, model->eps };
+
+  for (i = 0; i < model->n_layers && descry_run_ok (run); i++)
+    {
+      rotation.rope_dim = model->layers[i].rotated ? model->rope_dim : 0;
+      op_slide (run, session->keys[i], session->values[i], rows, session->keep, drop, &rotation);
+    }
+  if (!descry_run_ok (run))
+    {
+      cut (session, 0); /* some layers may have moved */
+      return;
+    }
+
+  for (i = 0; i < session->keep + drop; i++)
+    if (g_array_index (session->ids, gint32, i) < 0)
+      {
+        soft_before += i < session->keep;
+        soft_gone += i >= session->keep;
+      }
+  g_array_remove_range (session->ids, session->keep, drop);
+  if (soft_gone > 0)
+    g_array_remove_range (session->soft, soft_before * model->width, soft_gone * model->width);
+  session->exact = MIN (session->exact, session->keep);
+}
+
+/* Enqueues the choice of a token, then all that follows from it, and only then waits for the choice: the device never waits for
+ * the host. */
 gint32
 descry_llama_next (DescryLlamaSession *session,
                    float               temperature,
@@ -387,7 +436,9 @@ descry_llama_next (DescryLlamaSession *session,
                    GError            **error)
 {
   g_autoptr (DescryRun) run = NULL;
+  DescryReading *reading;
   gint32 token = -1;
+  gboolean more;
 
   g_return_val_if_fail (error == NULL || *error == NULL, -1);
 
@@ -402,34 +453,36 @@ descry_llama_next (DescryLlamaSession *session,
 
   run = descry_run_new (session->model->device, cancellable);
   if (temperature > 0.0f)
-    {
-      token = sample (session, run, temperature, seed, error);
-      if (token < 0)
-        return -1;
-    }
+    op_sample (run, session->next, session->logits, temperature, session->top_p, (float) descry_uniform (seed));
   else
-    {
-      descry_run_read (run, session->next, &token, 1);
-      if (!descry_run_ok (run))
-        {
-          descry_run_finish (run, error);
-          return -1;
-        }
-      if (token < 0 || (guint) token >= session->model->vocabulary)
-        {
-          g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_FAILED, "%s: the device picked token %d", session->model->path, token);
-          return -1;
-        }
-    }
+    op_argmax (run, session->next, session->logits);
+  reading = descry_run_read_begin (run, session->next, &token, 1);
 
+  if (session->sliding && session->ids->len >= session->context && descry_run_ok (run))
+    slide (session, run);
   /* The last position's token can still be told, but nothing after it. */
-  if (session->ids->len >= session->context)
+  more = session->ids->len < session->context;
+  session->ready = FALSE;
+  if (more)
+    enqueue (session, run, NULL, 1, NULL, NULL);
+
+  if (!descry_run_read_end (run, reading) || !descry_run_ok (run))
     {
-      session->ready = FALSE;
-      return token;
+      descry_run_finish (run, error);
+      return -1;
+    }
+  if (token < 0 || (guint) token >= session->model->vocabulary)
+    {
+      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_FAILED, "%s: the device picked token %d: the logits are not finite", session->model->path, token);
+      return -1;
     }
 
-  return advance (session, run, &token, 1, NULL, NULL, error) ? token : -1;
+  if (more)
+    {
+      record (session, &token, 1, NULL);
+      session->ready = TRUE;
+    }
+  return token;
 }
 
 /* Exchanges the caches for exact ones: f32, of the @n positions that are needed. */

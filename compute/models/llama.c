@@ -18,9 +18,6 @@
 #include "compute/ops/elementwise.h"
 #include "compute/ops/norm.h"
 
-/* A long prompt is a second of work: waiting after each layer lets a cancellation through. */
-#define MANY_ROWS 64
-
 /* c [m, all rows of the linear] = a . w + bias, with @fusion's norm. */
 static void
 apply (DescryRun               *run,
@@ -97,7 +94,6 @@ descry_llama_forward (DescryLlamaSession *session,
       DescryTensor next_norm = i + 1 < model->n_layers ? model->layers[i + 1].attention_norm : model->output_norm;
       DescryFusion norm = { .norm = x, .eps = model->eps }, next = { .next = scaled };
       DescryEpilogue residual = { .residual = x };
-      g_autoptr (GError) error = NULL;
 
       if (few && i == 0)
         {
@@ -137,10 +133,7 @@ descry_llama_forward (DescryLlamaSession *session,
       else
         op_gemm (run, x, h, layer->down, &residual);
 
-      if (m >= MANY_ROWS)
-        descry_run_finish (run, &error);
-      else
-        descry_run_flush (run);
+      descry_run_flush (run);
     }
 
   descry_run_release (run, &qkv);

@@ -51,7 +51,15 @@ gboolean descry_llama_prompt (DescryLlamaSession *session, const gint32 *ids, gu
 /* With a temperature tokens are drawn from the likeliest that together reach this share; 0, the default, or 1: from all. */
 void     descry_llama_session_set_top_p (DescryLlamaSession *session, float top_p);
 
-/* Picks the next token from the last logits (temperature 0: greedy, on the device), then computes the logits
+/* What happens when the context is full. Without this there is no next token; with it the older half of what follows the
+ * first @keep positions is forgotten and the rest moves down, its keys turned to their new positions. @keep below the context
+ * by 8 or more. */
+void     descry_llama_session_set_sliding (DescryLlamaSession *session, gboolean sliding, guint keep);
+
+/* Positions in the cache, of those that fit. */
+guint    descry_llama_session_length (DescryLlamaSession *session);
+
+/* Picks the next token from the last logits (temperature 0: greedy), on the device,, then computes the logits
  * after it. -1 on error. */
 gint32   descry_llama_next (DescryLlamaSession *session, float temperature, guint64 *seed, GCancellable *cancellable, GError **error);
 

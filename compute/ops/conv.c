@@ -363,6 +363,7 @@ op_conv (DescryRun             *run,
     }
   if (!check_call (run, conv, &call))
     return;
+  descry_run_spend (run, 2.0 * descry_tensor_count (y) * call.shape.kernel * call.shape.kernel * (call.shape.depthwise ? 1 : conv->in), 0.0);
   if (try_onednn (run, conv, &call))
     return;
 

@@ -141,6 +141,7 @@ launch_few (DescryRun            *run,
   char name[32];
 
   g_snprintf (name, sizeof name, "gemv_%s%s", descry_weight_format (w), few_suffix (w, m));
+  descry_run_spend (run, 0.0, (double) w->bytes * ((m + 3) / 4));
   descry_run_launch (run, descry_run_kernel (run, name, NULL), 2,
                      cpu ? (gsize[]) { share_panels (w->device, (results + DESCRY_PANEL - 1) / DESCRY_PANEL), m > 1 ? (m + 3) / 4 : 1 } : (gsize[]) { 64 * (gsize) results, m },
                      cpu ? (gsize[]) { 1, 1 } : (gsize[]) { 64, 1 }, args, G_N_ELEMENTS (args));
@@ -267,6 +268,7 @@ multiply (DescryRun            *run,
   guint m = descry_tensor_rows (a), rows = m / ONEDNN_ROWS * ONEDNN_ROWS;
   DescryEpilogue part = *e;
 
+  descry_run_spend (run, 2.0 * m * descry_tensor_cols (c) * descry_tensor_cols (a), 0.0);
   switch (descry_gemm_choose (descry_run_device (run), m, descry_tensor_cols (c), descry_tensor_cols (a)))
     {
     case DESCRY_GEMM_CLBLAST:

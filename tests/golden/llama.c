@@ -211,7 +211,7 @@ test_cache (void)
   g_autoptr (GError) error = NULL;
   gint32 ids[40], first[8];
   /* A decoded token: eight launches a layer here, where the FFN does not come in 32s, and five around them. */
-  guint64 launches, allocations, down, seed = 5, other = 5;
+  guint64 launches, allocations, down, waits, up, seed = 5, other = 5;
   guint i;
 
   if (device == NULL)
@@ -248,11 +248,16 @@ test_cache (void)
     first[i] = descry_llama_next (session, 0, NULL, NULL, &error);
   allocations = stats->buffer_allocations;
   down = stats->bytes_down;
+  up = stats->bytes_up;
+  waits = stats->submissions;
   for (i = 2; i < 8; i++)
     first[i] = descry_llama_next (session, 0, NULL, NULL, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (stats->buffer_allocations, ==, allocations);
   g_assert_cmpuint (stats->bytes_down - down, ==, 6 * sizeof (gint32));
+  g_assert_cmpuint (stats->bytes_up, ==, up);
+  /* One wait a token, for the token itself, with the next one's work already enqueued. */
+  g_assert_cmpuint (stats->submissions - waits, ==, 6);
 
   /* The same prompt again: only its last position is computed. */
   launches = stats->launches;
@@ -284,6 +289,7 @@ test_cache (void)
     g_assert_cmpint (descry_llama_next (session, 0, NULL, NULL, &error), ==, first[i]);
 
   /* Sampling follows its seed; close to no temperature it is greedy. */
+  down = stats->bytes_down;
   for (i = 0; i < 2; i++)
     {
       guint64 *state = i == 0 ? &seed : &other;
@@ -301,6 +307,7 @@ test_cache (void)
             g_assert_cmpint (token, ==, ids[20 + j]);
         }
     }
+  g_assert_cmpuint (stats->bytes_down - down, ==, 16 * sizeof (gint32)); /* drawn on the device */
   g_assert_true (descry_llama_prompt (session, ids, 20, NULL, NULL, NULL, NULL, &error));
   for (i = 0; i < 8; i++)
     g_assert_cmpint (descry_llama_next (session, 1e-4f, &seed, NULL, &error), ==, first[i]);
