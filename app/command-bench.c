@@ -169,7 +169,7 @@ report_providers (Bench *bench)
         g_autofree char *name = g_strdup_printf ("%s%s", descry_gemm_provider_name (provider), ranks->choice[class] == provider ? " (chosen)" : "");
 
         if (ranks->rates[class][provider] > 0.0)
-          bench_report (bench, &(BenchLine) { .stage = "provider", .what = "product", .shape = descry_gemm_class_shape (class), .unit = "GFLOP/s", .best = TRUE, .provider = name },
+          bench_report (bench, &(BenchLine) { .stage = "gemm", .what = "product", .shape = descry_gemm_class_shape (class), .unit = "GFLOP/s", .best = TRUE, .provider = name },
                         (double[]) { ranks->rates[class][provider] }, 1);
       }
   if (!bench->json)
@@ -189,7 +189,6 @@ measure_ceilings (Bench   *bench,
 
   bench->read_ceiling = bench_report (bench, &(BenchLine) { .stage = "ceiling", .what = "read", .shape = "stream of 512 MiB or what fits", .unit = "GB/s", .best = TRUE },
                                       rates, bench->runs);
-  report_providers (bench);
   descry_device_trim (bench->device);
   return TRUE;
 }
@@ -233,6 +232,8 @@ run_bench (Bench      *bench,
   if (!measure_ceilings (bench, error))
     return FALSE;
 
+  if (only == NULL || strcmp (only, "gemm") == 0)
+    report_providers (bench);
   if ((only == NULL || is_network (only)) && !bench_networks (bench, only, error))
     return FALSE;
   if ((only == NULL || strcmp (only, "llm") == 0) && !bench_language (bench, &failure))
@@ -268,7 +269,7 @@ descry_command_bench (int    argc,
   gboolean answers = FALSE;
   int runs = MIN_RUNS, status;
   const GOptionEntry entries[] = {
-    { "stage", 0, 0, G_OPTION_ARG_STRING, &stage, N_("Only tagger, detector, segmenter, encoder, connector, llm, start, pipeline or peak"), N_("STAGE") },
+    { "stage", 0, 0, G_OPTION_ARG_STRING, &stage, N_("Only gemm, tagger, detector, segmenter, encoder, connector, llm, start, pipeline or peak"), N_("STAGE") },
     { "json", 0, 0, G_OPTION_ARG_NONE, &bench.json, N_("One JSON object a line"), NULL },
     { "runs", 0, 0, G_OPTION_ARG_INT, &runs, N_("Measurements of each (at least 5)"), N_("N") },
     { "image", 0, 0, G_OPTION_ARG_FILENAME, &bench.image, N_("The photo for start, pipeline and peak"), N_("FILE") },
@@ -285,7 +286,7 @@ descry_command_bench (int    argc,
 
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   if (!g_option_context_parse (context, &argc, &argv, &error) || argc > 1 || runs < MIN_RUNS || runs > 1000
-      || (stage != NULL && !is_network (stage) && !is_process (stage) && strcmp (stage, "llm") != 0))
+      || (stage != NULL && !is_network (stage) && !is_process (stage) && strcmp (stage, "llm") != 0 && strcmp (stage, "gemm") != 0))
     {
       g_printerr ("descry: %s\n", error != NULL ? error->message : _("`descry bench` knows no such stage or number of runs; --help explains"));
       status = DESCRY_EXIT_USAGE;

@@ -185,6 +185,7 @@ ENQUEUES (clEnqueueWriteBufferRect,
           (cl_command_queue queue, cl_mem buffer, cl_bool wait, const size_t *origin, const size_t *host_origin, const size_t *region,
            size_t row, size_t slice, size_t host_row, size_t host_slice, const void *host, cl_uint n, const cl_event *after, cl_event *event),
           (queue, buffer, wait, origin, host_origin, region, row, slice, host_row, host_slice, host, n, after, event))
+ENQUEUES (clEnqueueMarkerWithWaitList, (cl_command_queue queue, cl_uint n, const cl_event *after, cl_event *event), (queue, n, after, event))
 ENQUEUES (clEnqueueCopyBuffer,
           (cl_command_queue queue, cl_mem from, cl_mem to, size_t from_offset, size_t to_offset, size_t size, cl_uint n, const cl_event *after, cl_event *event),
           (queue, from, to, from_offset, to_offset, size, n, after, event))

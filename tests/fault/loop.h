@@ -225,6 +225,7 @@ static const struct
   { "clEnqueueReadBufferRect", CL_OUT_OF_RESOURCES, FALSE },
   { "clEnqueueWriteBufferRect", CL_OUT_OF_RESOURCES, FALSE },
   { "clEnqueueCopyBuffer", CL_OUT_OF_RESOURCES, FALSE },
+  { "clEnqueueMarkerWithWaitList", CL_OUT_OF_RESOURCES, FALSE },
   { "clEnqueueFillBuffer", CL_OUT_OF_RESOURCES, FALSE },
   { "clFlush", CL_OUT_OF_HOST_MEMORY, FALSE },
   { "clFinish", CL_DEVICE_NOT_AVAILABLE, FALSE },
