@@ -357,10 +357,11 @@ menu_action (GtkWidget  *widget,
   popup_menu (self, x, y);
 }
 
-static void
-cancel_action (GtkWidget  *widget,
-               const char *name,
-               GVariant   *parameter)
+/* FALSE: there is nothing here to leave, so the window may have something. */
+static gboolean
+escape_cb (GtkWidget *widget,
+           GVariant  *parameter,
+           gpointer   data)
 {
   DescryCanvas *self = DESCRY_CANVAS (widget);
 
@@ -371,8 +372,12 @@ cancel_action (GtkWidget  *widget,
     }
   else if (self->view.solo != 0)
     descry_canvas_set_solo (self, 0);
-  else
+  else if (self->selection->len > 0)
     descry_canvas_select (self, NULL, 0);
+  else
+    return FALSE;
+
+  return TRUE;
 }
 
 static gboolean
@@ -624,7 +629,6 @@ descry_canvas_class_input (GtkWidgetClass *class)
   gtk_widget_class_install_action (class, "canvas.solo", NULL, solo_action);
   gtk_widget_class_install_action (class, "canvas.show-all", NULL, show_all_action);
   gtk_widget_class_install_action (class, "canvas.menu", NULL, menu_action);
-  gtk_widget_class_install_action (class, "canvas.cancel", NULL, cancel_action);
 
   /* Letters act only here, while the canvas has the focus. */
   gtk_widget_class_add_binding_action (class, GDK_KEY_a, 0, "canvas.ask", NULL);
@@ -637,7 +641,7 @@ descry_canvas_class_input (GtkWidgetClass *class)
   gtk_widget_class_add_binding_action (class, GDK_KEY_F2, 0, "win.rename", NULL);
   gtk_widget_class_add_binding_action (class, GDK_KEY_Menu, 0, "canvas.menu", NULL);
   gtk_widget_class_add_binding_action (class, GDK_KEY_F10, GDK_SHIFT_MASK, "canvas.menu", NULL);
-  gtk_widget_class_add_binding_action (class, GDK_KEY_Escape, 0, "canvas.cancel", NULL);
+  gtk_widget_class_add_binding (class, GDK_KEY_Escape, 0, escape_cb, NULL);
   gtk_widget_class_add_binding (class, GDK_KEY_Tab, 0, cycle_cb, "i", 1);
   gtk_widget_class_add_binding (class, GDK_KEY_ISO_Left_Tab, GDK_SHIFT_MASK, cycle_cb, "i", -1);
   gtk_widget_class_add_binding (class, GDK_KEY_Tab, GDK_SHIFT_MASK, cycle_cb, "i", -1);

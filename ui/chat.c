@@ -278,6 +278,13 @@ descry_chat_set_blocked (DescryChat *self,
 }
 
 void
+descry_chat_set_compact (DescryChat *self,
+                         gboolean    compact)
+{
+  adw_status_page_set_icon_name (self->empty, compact ? NULL : "dialog-question-symbolic");
+}
+
+void
 descry_chat_set_notice (DescryChat *self,
                         const char *notice)
 {

@@ -39,6 +39,9 @@ void       descry_chat_set_blocked   (DescryChat *self, const char *reason);
 /* A line above the composer, such as that no connector is there; NULL: none. */
 void       descry_chat_set_notice    (DescryChat *self, const char *notice);
 
+/* Little height: no picture where nothing was asked yet. */
+void       descry_chat_set_compact   (DescryChat *self, gboolean compact);
+
 /* The running turn. Chips leave with the question. */
 void       descry_chat_begin         (DescryChat *self, const char *question);
 void       descry_chat_set_stage     (DescryChat *self, const char *text);

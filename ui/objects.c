@@ -389,6 +389,8 @@ update_tags (DescryObjects *self)
       g_signal_connect (button, "clicked", G_CALLBACK (tag_clicked_cb), self);
       gtk_flow_box_insert (self->tags, button, -1);
       gtk_widget_set_focusable (gtk_widget_get_parent (button), FALSE);
+      /* The box would hold the focus for good before a child that takes none. */
+      gtk_widget_set_sensitive (gtk_widget_get_parent (button), n > 0);
     }
   g_ptr_array_unref (self->tag_names);
   self->tag_names = g_steal_pointer (&names);

@@ -324,6 +324,28 @@ cancel_action (GSimpleAction *action,
     g_cancellable_cancel (self->analysis);
 }
 
+/* A region, then whatever runs, then the full screen: one a press. */
+gboolean
+descry_window_escape (GtkWidget *widget,
+                      GVariant  *parameter,
+                      gpointer   data)
+{
+  DescryWindow *self = DESCRY_WINDOW (widget);
+
+  if (self->segmenting != NULL)
+    g_cancellable_cancel (self->segmenting);
+  else if (self->answering != NULL)
+    g_cancellable_cancel (self->answering);
+  else if (self->loading != NULL || self->analysis != NULL)
+    cancel_action (NULL, NULL, self);
+  else if (gtk_window_is_fullscreen (GTK_WINDOW (self)))
+    gtk_window_unfullscreen (GTK_WINDOW (self));
+  else
+    return FALSE;
+
+  return TRUE;
+}
+
 static void
 ask_about_action (GSimpleAction *action,
                   GVariant      *parameter,

@@ -455,6 +455,7 @@ set_narrow (DescryWindow *self,
   gtk_widget_set_size_request (self->sidebar, narrow ? -1 : SIDEBAR_WIDTH, narrow ? 240 : -1);
   adw_button_content_set_label (self->open_content, narrow ? "" : _("_Open"));
   descry_window_show_offers (self);
+  descry_chat_set_compact (self->chat, narrow);
   /* Beside each other they would ask for more width than narrow screens have. */
   gtk_paned_set_shrink_start_child (self->paned, !narrow);
   gtk_paned_set_shrink_end_child (self->paned, !narrow);
@@ -567,6 +568,8 @@ descry_window_class_init (DescryWindowClass *class)
   object_class->dispose = descry_window_dispose;
   object_class->finalize = descry_window_finalize;
   widget_class->size_allocate = descry_window_size_allocate;
+
+  gtk_widget_class_add_binding (widget_class, GDK_KEY_Escape, 0, descry_window_escape, NULL);
 
   g_type_ensure (DESCRY_TYPE_CANVAS);
   g_type_ensure (DESCRY_TYPE_CHAT);
