@@ -11,6 +11,7 @@
 
 #include <glib/gi18n.h>
 
+#include "app/library-window.h"
 #include "ui/devices-page.h"
 #include "ui/main-thread.h"
 #include "ui/models-page.h"
@@ -24,6 +25,7 @@ struct _DescryApplication
   char          *bundle;
   char          *device;
   DescryEngine  *engine; /* of all windows; made with the first */
+  DescryLibrary *library; /* the same */
   GSettings     *settings; /* NULL when the schema is not installed */
   GtkWidget     *models; /* the windows of these names, while open */
   GtkWidget     *devices;
@@ -36,6 +38,8 @@ G_DEFINE_FINAL_TYPE (DescryApplication, descry_application, ADW_TYPE_APPLICATION
 static GtkWidget *
 add_window (DescryApplication *self)
 {
+  GtkWidget *window;
+
   if (self->engine == NULL)
     {
       g_autofree char *chosen = self->settings != NULL ? g_settings_get_string (self->settings, "device") : g_strdup ("");
@@ -55,7 +59,51 @@ add_window (DescryApplication *self)
       g_signal_connect_object (self->memory, "low-memory-warning", G_CALLBACK (descry_engine_unload), self->engine, G_CONNECT_SWAPPED);
     }
 
-  return descry_window_new (GTK_APPLICATION (self), self->engine, self->settings);
+  if (self->library == NULL)
+    self->library = descry_library_new (NULL);
+
+  window = descry_window_new (GTK_APPLICATION (self), self->engine, self->settings);
+  descry_library_attach (self->library, DESCRY_WINDOW (window), self->engine);
+  return window;
+}
+
+/* --------- What was open last ------------------ */
+
+static void
+found_cb (GObject      *source,
+          GAsyncResult *result,
+          gpointer      data)
+{
+  g_autoptr (DescryWindow) window = data;
+  g_autoptr (GFileInfo) info = g_file_query_info_finish (G_FILE (source), result, NULL);
+
+  /* A picture that has gone, or one that a person opened faster. */
+  if (info != NULL && gtk_widget_get_mapped (GTK_WIDGET (window)) && !descry_window_has_picture (window))
+    descry_window_open (window, G_FILE (source));
+}
+
+static void
+newest_cb (GObject      *source,
+           GAsyncResult *result,
+           gpointer      data)
+{
+  g_autoptr (DescryWindow) window = data;
+  g_autoptr (GPtrArray) list = descry_library_recent_finish (DESCRY_LIBRARY (source), result, NULL);
+
+  if (list != NULL && list->len > 0)
+    {
+      g_autoptr (GFile) file = g_file_new_for_path (((DescryKeptPicture *) g_ptr_array_index (list, 0))->path);
+
+      g_file_query_info_async (file, G_FILE_ATTRIBUTE_STANDARD_TYPE, G_FILE_QUERY_INFO_NONE, G_PRIORITY_DEFAULT, NULL, found_cb, g_steal_pointer (&window));
+    }
+}
+
+static void
+open_newest (DescryApplication *self,
+             GtkWidget         *window)
+{
+  if (self->settings != NULL && g_settings_get_boolean (self->settings, "open-last"))
+    descry_library_recent_async (self->library, 1, NULL, newest_cb, g_object_ref (window));
 }
 
 /* --------- Actions ------------------ */
@@ -202,6 +250,8 @@ add_accels (GtkApplication *application)
     { "win.fullscreen", { "F11" } },
     { "win.next-part", { "F6" } },
     { "win.analyze", { "F5" } },
+    { "win.next-picture", { "<Alt>Right" } },
+    { "win.previous-picture", { "<Alt>Left" } },
     { "win.show-help-overlay", { "<Control>question" } },
   };
   guint i;
@@ -246,7 +296,12 @@ descry_application_activate (GApplication *application)
 {
   GtkWindow *window = gtk_application_get_active_window (GTK_APPLICATION (application));
 
-  gtk_window_present (window != NULL ? window : GTK_WINDOW (add_window (DESCRY_APPLICATION (application))));
+  if (window == NULL)
+    {
+      window = GTK_WINDOW (add_window (DESCRY_APPLICATION (application)));
+      open_newest (DESCRY_APPLICATION (application), GTK_WIDGET (window));
+    }
+  gtk_window_present (window);
 }
 
 static void
@@ -293,6 +348,7 @@ descry_application_finalize (GObject *object)
   if (self->engine != NULL)
     g_object_run_dispose (G_OBJECT (self->engine));
   g_clear_object (&self->engine);
+  g_clear_object (&self->library); /* waits until all is written */
   g_clear_object (&self->memory);
   g_clear_object (&self->settings);
   g_clear_pointer (&self->bundle, g_free);

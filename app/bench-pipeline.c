@@ -127,6 +127,7 @@ bench_ask (DescryEngine           *engine,
 static void
 text_cb (DescryEngine *engine,
          const char   *text,
+         GCancellable *job,
          gpointer      data)
 {
   gint64 *first = data;

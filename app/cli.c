@@ -94,6 +94,7 @@ stage_cb (DescryEngine *engine,
 static void
 scene_cb (DescryEngine *engine,
           gpointer      scene,
+          GCancellable *job,
           gpointer      data)
 {
   DescryCli *cli = data;
@@ -105,6 +106,7 @@ scene_cb (DescryEngine *engine,
 static void
 text_cb (DescryEngine *engine,
          const char   *text,
+         GCancellable *job,
          gpointer      data)
 {
   DescryCli *cli = data;

@@ -66,6 +66,9 @@ static const char *const library_steps[] = {
   "  INSERT INTO search (rowid, question, answer) VALUES (new.id, new.question, new.answer);"
   "END;"
   "INSERT INTO search (search) VALUES ('rebuild');",
+
+  /* 3: what a person changed in the objects, as descry_edits_to_json() writes it */
+  "ALTER TABLE pictures ADD COLUMN edits TEXT;",
 };
 
 #define LIBRARY_VERSION ((int) G_N_ELEMENTS (library_steps))

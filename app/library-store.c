@@ -353,6 +353,45 @@ descry_store_load_scene (DescryStore *self,
   return scene;
 }
 
+gboolean
+descry_store_keep_edits (DescryStore *self,
+                         const char  *hash,
+                         const char  *edits,
+                         GError     **error)
+{
+  g_autoptr (Statement) statement = NULL;
+  gboolean good;
+
+  if (!library_begin (self, error))
+    return FALSE;
+
+  statement = library_prepare (self, "UPDATE pictures SET edits = ?2 WHERE hash = ?1", error);
+  if (statement == NULL)
+    return library_end (self, FALSE, NULL);
+  library_bind_text (statement, 1, hash);
+  library_bind_text (statement, 2, edits);
+  good = library_finish (self, statement, error);
+  g_clear_pointer (&statement, sqlite3_finalize);
+
+  return library_end (self, good, error);
+}
+
+char *
+descry_store_load_edits (DescryStore *self,
+                         const char  *hash,
+                         GError     **error)
+{
+  g_autoptr (Statement) statement = library_prepare (self, "SELECT edits FROM pictures WHERE hash = ?1 AND edits IS NOT NULL", error);
+
+  if (statement == NULL)
+    return NULL;
+  library_bind_text (statement, 1, hash);
+  if (!library_step (self, statement, error))
+    return NULL;
+
+  return library_column_text (statement, 0);
+}
+
 static GPtrArray *
 read_pictures (DescryStore *self,
                Statement   *statement,

@@ -25,7 +25,7 @@ typedef struct
 
 typedef struct
 {
-  char       *key; /* made by descry_library_new_key() */
+  char       *key; /* unique */
   DescryTurn *turn; /* stopped, if the program ended while it was answered */
 } DescryKeptTurn;
 
@@ -51,6 +51,10 @@ gboolean     descry_store_remember   (DescryStore *self, const char *hash, const
 gboolean     descry_store_keep_scene (DescryStore *self, const char *hash, DescryScene *scene, gboolean complete, GError **error);
 /* The scene of @bundle, else the newest of any. NULL without an error: there is none. */
 DescryScene *descry_store_load_scene (DescryStore *self, const char *hash, const char *bundle, gboolean *complete, GError **error);
+
+/* What a person changed in the objects, as text; NULL without an error: nothing. (transfer full) */
+gboolean     descry_store_keep_edits (DescryStore *self, const char *hash, const char *edits, GError **error);
+char        *descry_store_load_edits (DescryStore *self, const char *hash, GError **error);
 
 /* Appends a turn to the picture's newest conversation, or updates the one with this key. */
 gboolean     descry_store_keep_turn   (DescryStore *self, const char *hash, const char *key, DescryTurn *turn, gboolean finished, GError **error);

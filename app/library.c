@@ -81,6 +81,7 @@ descry_kept_free (DescryKept *kept)
 
   g_clear_pointer (&kept->hash, g_free);
   g_clear_pointer (&kept->scene, descry_scene_unref);
+  g_clear_pointer (&kept->edits, g_free);
   g_clear_pointer (&kept->turns, g_ptr_array_unref);
   g_free (kept);
 }
@@ -208,6 +209,7 @@ open_picture_work (Worker *worker,
   /* The hash vouches for the size; a scene that says otherwise is not of this picture. */
   if (kept->scene != NULL && (kept->scene->width != job->image->width || kept->scene->height != job->image->height))
     g_clear_pointer (&kept->scene, descry_scene_unref);
+  kept->edits = descry_store_load_edits (worker->store, kept->hash, NULL);
   kept->turns = descry_store_load_turns (worker->store, kept->hash, &turns_error);
   if (kept->turns == NULL)
     {
@@ -227,6 +229,18 @@ keep_scene_work (Worker *worker,
 
   settle (worker, job->hash, &error);
   good = error == NULL && descry_store_keep_scene (worker->store, job->hash, job->scene, job->complete, &error);
+  account (worker, good, error);
+}
+
+static void
+keep_edits_work (Worker *worker,
+                 Job    *job)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean good;
+
+  settle (worker, job->hash, &error);
+  good = error == NULL && descry_store_keep_edits (worker->store, job->hash, job->text, &error);
   account (worker, good, error);
 }
 
@@ -514,10 +528,17 @@ descry_library_keep_scene (DescryLibrary *self,
   push (self, job);
 }
 
-char *
-descry_library_new_key (void)
+void
+descry_library_keep_edits (DescryLibrary *self,
+                           const char    *hash,
+                           const char    *edits)
 {
-  return g_uuid_string_random ();
+  Job *job = job_new (keep_edits_work, hash);
+
+  g_return_if_fail (DESCRY_IS_LIBRARY (self) && hash != NULL && edits != NULL);
+
+  job->text = g_strdup (edits);
+  push (self, job);
 }
 
 void

@@ -26,6 +26,7 @@ typedef struct
   char        *hash;
   DescryScene *scene; /* or NULL */
   gboolean     complete; /* its analysis ran to the end */
+  char        *edits; /* JSON, or NULL */
   GPtrArray   *turns; /* of DescryKeptTurn, oldest first */
 } DescryKept;
 
@@ -43,7 +44,8 @@ void           descry_library_open_picture_async  (DescryLibrary *self, DescryIm
 DescryKept    *descry_library_open_picture_finish (DescryLibrary *self, GAsyncResult *result, GError **error);
 
 void           descry_library_keep_scene         (DescryLibrary *self, const char *hash, DescryScene *scene, gboolean complete);
-char          *descry_library_new_key            (void); /* for a new turn */
+void           descry_library_keep_edits         (DescryLibrary *self, const char *hash, const char *edits);
+/* @key: unique, of the window's making. */
 void           descry_library_keep_turn          (DescryLibrary *self, const char *hash, const char *key, DescryTurn *turn, gboolean finished); /* @turn stays as it is from now on */
 void           descry_library_delete_turn        (DescryLibrary *self, const char *key);
 void           descry_library_begin_conversation (DescryLibrary *self, const char *hash);

@@ -344,23 +344,40 @@ scrolled_cb (GtkAdjustment *adjustment,
                  gtk_adjustment_get_upper (adjustment);
 }
 
+static DescryTurnView *
+add_turn (DescryChat *self,
+          const char *question,
+          GArray     *chips)
+{
+  GtkWidget *view = descry_turn_view_new (question, (const guint *) chips->data, chips->len, self->scene);
+
+  g_signal_connect_object (view, "link-hovered", G_CALLBACK (link_hovered_cb), self, 0);
+  g_signal_connect_object (view, "link-activated", G_CALLBACK (link_activated_cb), self, 0);
+  g_signal_connect_object (view, "ask-again", G_CALLBACK (ask_again_cb), self, 0);
+  self->follow = TRUE;
+  gtk_box_append (self->turns, view);
+  gtk_stack_set_visible_child_name (self->stack, "turns");
+
+  return DESCRY_TURN_VIEW (view);
+}
+
+void
+descry_chat_restore (DescryChat *self,
+                     DescryTurn *turn)
+{
+  descry_assert_main_thread ();
+
+  descry_turn_view_finish (add_turn (self, turn->question, turn->chips), turn, self->scene);
+}
+
 void
 descry_chat_begin (DescryChat *self,
                    const char *question)
 {
-  GtkWidget *view;
-
   descry_assert_main_thread ();
   g_return_if_fail (self->running == NULL);
 
-  view = descry_turn_view_new (question, (const guint *) self->chips->data, self->chips->len, self->scene);
-  g_signal_connect_object (view, "link-hovered", G_CALLBACK (link_hovered_cb), self, 0);
-  g_signal_connect_object (view, "link-activated", G_CALLBACK (link_activated_cb), self, 0);
-  g_signal_connect_object (view, "ask-again", G_CALLBACK (ask_again_cb), self, 0);
-  self->running = DESCRY_TURN_VIEW (view);
-  self->follow = TRUE;
-  gtk_box_append (self->turns, view);
-  gtk_stack_set_visible_child_name (self->stack, "turns");
+  self->running = add_turn (self, question, self->chips);
   gtk_text_buffer_set_text (gtk_text_view_get_buffer (self->entry), "", 0);
   g_array_set_size (self->chips, 0);
   update_chips (self);

@@ -48,6 +48,8 @@ void       descry_chat_set_stage     (DescryChat *self, const char *text);
 void       descry_chat_append        (DescryChat *self, const char *text);
 void       descry_chat_finish        (DescryChat *self, DescryTurn *turn);
 void       descry_chat_fail          (DescryChat *self, const char *message, gboolean stopped);
+/* A finished turn of earlier, after those that are there. */
+void       descry_chat_restore       (DescryChat *self, DescryTurn *turn);
 gboolean   descry_chat_is_running    (DescryChat *self);
 
 /* Marks phrases that name these objects. */

@@ -14,6 +14,7 @@ struct _DescryPreferences
   AdwPreferencesWindow parent_instance;
 
   /* Template */
+  GtkSwitch     *open_last;
   GtkAdjustment *unload_minutes;
   GtkSwitch     *greedy;
   GtkAdjustment *max_tokens;
@@ -96,6 +97,7 @@ descry_preferences_class_init (DescryPreferencesClass *class)
 
   G_OBJECT_CLASS (class)->dispose = descry_preferences_dispose;
   gtk_widget_class_set_template_from_resource (widget_class, DESCRY_RESOURCE_BASE "/ui/preferences.ui");
+  gtk_widget_class_bind_template_child (widget_class, DescryPreferences, open_last);
   gtk_widget_class_bind_template_child (widget_class, DescryPreferences, unload_minutes);
   gtk_widget_class_bind_template_child (widget_class, DescryPreferences, greedy);
   gtk_widget_class_bind_template_child (widget_class, DescryPreferences, max_tokens);
@@ -128,6 +130,7 @@ descry_preferences_new (GtkWindow *parent,
   DescryPreferences *self = g_object_new (DESCRY_TYPE_PREFERENCES, "transient-for", parent, "destroy-with-parent", TRUE, NULL);
 
   self->settings = g_object_ref (settings);
+  g_settings_bind (settings, "open-last", self->open_last, "active", G_SETTINGS_BIND_DEFAULT);
   g_settings_bind (settings, "unload-minutes", self->unload_minutes, "value", G_SETTINGS_BIND_DEFAULT);
   g_settings_bind (settings, "greedy", self->greedy, "active", G_SETTINGS_BIND_DEFAULT);
   g_settings_bind (settings, "max-tokens", self->max_tokens, "value", G_SETTINGS_BIND_DEFAULT);

@@ -363,12 +363,7 @@ new_conversation_action (GSimpleAction *action,
 {
   DescryWindow *self = data;
 
-  if (self->answering != NULL)
-    {
-      g_cancellable_cancel (self->answering);
-      g_clear_object (&self->answering);
-    }
-  descry_chat_clear (self->chat);
+  descry_window_begin_conversation (self);
   descry_chat_focus (self->chat);
 }
 
@@ -376,7 +371,7 @@ void
 descry_window_update_actions (DescryWindow *self)
 {
   static const char *with_picture[] = {
-    "zoom-in", "zoom-out", "zoom-fit", "zoom-one", "show-all", "new-conversation", "boxes", "masks", "names", "scores",
+    "zoom-in", "zoom-out", "zoom-fit", "zoom-one", "show-all", "new-conversation", "next-picture", "previous-picture", "boxes", "masks", "names", "scores",
   };
   GActionMap *map = G_ACTION_MAP (self);
   gboolean picture = self->image != NULL;

@@ -70,6 +70,7 @@ edited_cb (DescryEdits *edits,
     adw_toast_dismiss (self->undo_toast);
   show_view (self);
   descry_window_show_edits (self);
+  descry_window_keep_edits (self);
   if (self->analysis == NULL)
     descry_window_update_title (self);
 }

@@ -40,7 +40,7 @@ descry_request_free (DescryRequest *request)
 void
 descry_window_cancel_jobs (DescryWindow *self)
 {
-  GCancellable **slots[] = { &self->loading, &self->analysis, &self->segmenting, &self->masking, &self->answering };
+  GCancellable **slots[] = { &self->loading, &self->analysis, &self->segmenting, &self->masking, &self->answering, &self->walking };
   guint i;
 
   for (i = 0; i < G_N_ELEMENTS (slots); i++)
@@ -55,6 +55,8 @@ set_picture (DescryWindow *self,
              DescryImage  *image)
 {
   descry_window_cancel_jobs (self);
+  descry_window_end_turn (self, NULL);
+  self->continuing = TRUE; /* what happens to the edits now is no edit */
   g_clear_pointer (&self->image, descry_image_unref);
   self->image = descry_image_ref (image);
 
@@ -63,11 +65,12 @@ set_picture (DescryWindow *self,
   descry_chat_set_picture (self->chat, image);
   descry_canvas_set_image (self->canvas, image);
   descry_edits_clear (self->edits, descry_canvas_get_view (self->canvas)->threshold);
+  self->continuing = FALSE;
   gtk_stack_set_visible_child_name (self->pages, "picture");
   descry_window_update_title (self);
   descry_window_update_actions (self);
   gtk_widget_grab_focus (GTK_WIDGET (self->canvas));
-  descry_window_analyze (self);
+  descry_window_opened (self);
 }
 
 static void

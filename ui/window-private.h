@@ -51,6 +51,7 @@ struct _DescryWindow
   GtkAdjustment   *threshold_adjustment;
   GtkWidget       *threshold_scale;
   GtkWidget       *undo_box;
+  GMenu           *recent_menu;
 
   DescryEngine    *engine; /* NULL: pictures can be looked at, that is all */
   GSettings       *settings; /* or NULL */
@@ -68,6 +69,7 @@ struct _DescryWindow
   GCancellable    *segmenting;
   GCancellable    *masking;
   GCancellable    *answering;
+  GCancellable    *walking; /* the folder is being read */
   guint            spinner_source;
   guint            pulse_source;
   DescryBox        region; /* of the running segmentation */
@@ -75,6 +77,16 @@ struct _DescryWindow
   guint            bar_offers; /* what can be done about it */
   gboolean         bar_is_status; /* it shows the engine's state, so a better state takes it away */
   gboolean         narrow; /* the sidebar is under the picture */
+
+  /* What is told to who keeps it */
+  gboolean         complete; /* the analysis of the scene ran to its end */
+  gboolean         continuing; /* what was kept is being put back */
+  gboolean         looked_up; /* someone looks whether the picture is known */
+  char            *turn_key; /* of the turn that is being answered, or NULL */
+  DescryTurn      *asked; /* its question and chips, or NULL */
+  GString         *said; /* of its answer */
+  gsize            kept; /* bytes of it that have been told */
+
   GtkFileChooserNative *chooser;
 
   /* Edits */
@@ -99,6 +111,15 @@ void           descry_request_free (DescryRequest *request);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DescryRequest, descry_request_free)
 
 void descry_window_cancel_jobs   (DescryWindow *self);
+void descry_window_opened        (DescryWindow *self); /* tells of the new picture, or analyzes it */
+void descry_window_keep_scene    (DescryWindow *self);
+void descry_window_keep_edits    (DescryWindow *self);
+void descry_window_begin_turn    (DescryWindow *self, const char *question, GArray *chips);
+void descry_window_turn_text     (DescryWindow *self, const char *text);
+void descry_window_end_turn      (DescryWindow *self, DescryTurn *turn /* or NULL: as far as it came */);
+void descry_window_begin_conversation (DescryWindow *self);
+void descry_window_clear_keep    (DescryWindow *self);
+void descry_window_init_keep_signals (DescryWindowClass *class);
 void descry_window_set_scene     (DescryWindow *self, DescryScene *scene);
 void descry_window_update_title  (DescryWindow *self);
 void descry_window_show_bar      (DescryWindow *self, GtkMessageType type, const char *text);
@@ -119,6 +140,7 @@ gboolean descry_window_escape    (GtkWidget *widget, GVariant *parameter, gpoint
 void descry_window_toast         (DescryWindow *self, const char *text);
 void descry_window_analyze       (DescryWindow *self);
 void descry_window_update_actions (DescryWindow *self);
+void descry_window_init_folder   (DescryWindow *self);
 void descry_window_init_edits    (DescryWindow *self);
 void descry_window_clear_edits   (DescryWindow *self); /* from dispose */
 void descry_window_show_edits    (DescryWindow *self); /* scene and canvas as the edits say */

@@ -160,11 +160,11 @@ descry_window_set_scene (DescryWindow *self,
 static void
 scene_cb (DescryEngine *engine,
           DescryScene  *scene,
+          GCancellable *job,
           DescryWindow *self)
 {
-  /* Another window may share the engine: only scenes of our own job and picture. */
-  if ((self->analysis == NULL && self->segmenting == NULL) || self->image == NULL ||
-      scene->width != self->image->width || scene->height != self->image->height)
+  /* Windows share the engine: only scenes of our own jobs. */
+  if (job == NULL || (job != self->analysis && job != self->segmenting && job != self->masking))
     return;
 
   descry_window_set_scene (self, scene);
@@ -185,7 +185,11 @@ analyzed_cb (GObject      *source,
 
   g_clear_object (&self->analysis);
   if (scene != NULL)
-    descry_window_set_scene (self, scene);
+    {
+      self->complete = TRUE;
+      descry_window_set_scene (self, scene);
+      descry_window_keep_scene (self);
+    }
   else if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     descry_window_show_error (self, error);
   descry_window_hide_progress (self);
@@ -200,6 +204,7 @@ descry_window_analyze (DescryWindow *self)
   if (self->engine == NULL || self->image == NULL)
     return;
 
+  self->complete = FALSE;
   request = descry_request_new (self, &self->analysis);
   descry_window_show_progress (self, _("Looking at the picture…"), -1);
   descry_engine_analyze_async (self->engine, self->image, self->path, request->cancellable, analyzed_cb, request);
@@ -237,6 +242,7 @@ segmented_cb (GObject      *source,
             newest = object->id;
         }
       descry_window_set_scene (self, scene);
+      descry_window_keep_scene (self);
       if (newest != 0)
         descry_canvas_select (self->canvas, &newest, 1);
       else
@@ -290,7 +296,10 @@ masked_cb (GObject      *source,
 
   g_clear_object (&self->masking);
   if (scene != NULL && self->analysis == NULL && self->segmenting == NULL)
-    descry_window_set_scene (self, scene);
+    {
+      descry_window_set_scene (self, scene);
+      descry_window_keep_scene (self);
+    }
 }
 
 static void
@@ -362,6 +371,7 @@ answered_cb (GObject      *source,
     return;
 
   g_clear_object (&self->answering);
+  descry_window_end_turn (self, turn);
   if (turn != NULL)
     {
       descry_chat_finish (self->chat, turn);
@@ -392,6 +402,7 @@ ask_cb (DescryChat   *chat,
   descry_preferences_read (self->settings, &options);
   options.threshold = descry_canvas_get_view (self->canvas)->threshold;
   request = descry_request_new (self, &self->answering);
+  descry_window_begin_turn (self, question, chips);
   descry_chat_begin (chat, question);
   descry_engine_ask_async (self->engine, self->image, self->scene, history, question, (const guint *) chips->data, chips->len,
                            &options, request->cancellable, answered_cb, request);
@@ -409,10 +420,14 @@ stop_cb (DescryChat   *chat,
 static void
 text_cb (DescryEngine *engine,
          const char   *text,
+         GCancellable *job,
          DescryWindow *self)
 {
-  if (self->answering != NULL)
-    descry_chat_append (self->chat, text);
+  if (job == NULL || job != self->answering)
+    return;
+
+  descry_window_turn_text (self, text);
+  descry_chat_append (self->chat, text);
 }
 
 static void
@@ -527,6 +542,7 @@ descry_window_dispose (GObject *object)
   DescryWindow *self = DESCRY_WINDOW (object);
 
   descry_window_cancel_jobs (self);
+  descry_window_end_turn (self, NULL);
   descry_window_clear_actions (self);
   descry_window_clear_edits (self);
   g_clear_handle_id (&self->spinner_source, g_source_remove);
@@ -551,6 +567,7 @@ descry_window_finalize (GObject *object)
   g_clear_pointer (&self->found, descry_scene_unref);
   g_clear_pointer (&self->scene, descry_scene_unref);
   g_clear_pointer (&self->edits, descry_edits_free);
+  descry_window_clear_keep (self);
   g_clear_pointer (&self->name, g_free);
   g_clear_pointer (&self->path, g_free);
   g_clear_pointer (&self->pending_name, g_free);
@@ -568,6 +585,7 @@ descry_window_class_init (DescryWindowClass *class)
   object_class->dispose = descry_window_dispose;
   object_class->finalize = descry_window_finalize;
   widget_class->size_allocate = descry_window_size_allocate;
+  descry_window_init_keep_signals (class);
 
   gtk_widget_class_add_binding (widget_class, GDK_KEY_Escape, 0, descry_window_escape, NULL);
 
@@ -610,6 +628,7 @@ descry_window_class_init (DescryWindowClass *class)
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, threshold_adjustment);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, threshold_scale);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, undo_box);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, recent_menu);
 }
 
 static void
@@ -640,6 +659,7 @@ descry_window_init (DescryWindow *self)
   g_object_bind_property (self->canvas, "opacity", self->opacity_adjustment, "value", both);
   g_object_bind_property (self->canvas, "threshold", self->threshold_adjustment, "value", both);
   descry_window_init_edits (self);
+  descry_window_init_folder (self);
   descry_window_init_actions (self);
   /* What a window asks for at first must not be more than a narrow screen has. */
   set_narrow (self, TRUE);
@@ -688,6 +708,30 @@ descry_window_has_picture (DescryWindow *self)
   return self->image != NULL || self->loading != NULL;
 }
 
+GMenu *
+descry_window_get_recent_menu (DescryWindow *self)
+{
+  return self->recent_menu;
+}
+
+DescryImage *
+descry_window_get_image (DescryWindow *self)
+{
+  return self->image;
+}
+
+const char *
+descry_window_get_path (DescryWindow *self)
+{
+  return self->path;
+}
+
+DescryScene *
+descry_window_get_found (DescryWindow *self)
+{
+  return self->found;
+}
+
 DescryCanvas *
 descry_window_get_canvas (DescryWindow *self)
 {
@@ -709,7 +753,7 @@ descry_window_get_page (DescryWindow *self)
 gboolean
 descry_window_is_idle (DescryWindow *self)
 {
-  return self->loading == NULL && self->analysis == NULL && self->segmenting == NULL && self->answering == NULL;
+  return self->loading == NULL && !self->looked_up && self->analysis == NULL && self->segmenting == NULL && self->answering == NULL;
 }
 
 const char *

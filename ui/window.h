@@ -3,6 +3,14 @@
  * Owns the state of a window (picture, scene, jobs) and puts canvas and panels in step; all work
  * is asked from the engine or a worker, and nothing here waits.
  *
+ * Signals, for who keeps the work (strings may be NULL where a file has no name or path):
+ *   "opened"             (DescryImage *image, const char *name, const char *path) → gboolean: a picture is shown. TRUE: it is looked
+ *                        up, and descry_window_continue() will be called; else it is analyzed.
+ *   "scene-changed"      (DescryScene *scene, gboolean complete): as found, without edits
+ *   "edits-changed"      (const char *json)
+ *   "turn-changed"       (const char *key, DescryTurn *turn, gboolean finished): when asked, after each paragraph, at its end
+ *   "conversation-begun" ()
+ *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
 
@@ -27,6 +35,20 @@ void          descry_window_open        (DescryWindow *self, GFile *file);
 void          descry_window_open_bytes  (DescryWindow *self, GBytes *bytes, const char *name);
 
 gboolean      descry_window_has_picture (DescryWindow *self);
+DescryImage  *descry_window_get_image   (DescryWindow *self); /* or %NULL; (transfer none) */
+const char   *descry_window_get_path    (DescryWindow *self); /* or %NULL: none is open, or it was pasted */
+DescryScene  *descry_window_get_found   (DescryWindow *self); /* without edits, or %NULL; (transfer none) */
+GMenu        *descry_window_get_recent_menu (DescryWindow *self); /* empty; to be filled; (transfer none) */
+void          descry_window_toast       (DescryWindow *self, const char *text);
+
+/* What was kept of @image, which is ignored if it is no longer the window's: @scene, @edits and @turns (of DescryTurn, oldest
+ * first) may be %NULL. The picture is analyzed unless the scene is complete. */
+void          descry_window_continue    (DescryWindow *self, DescryImage *image, DescryScene *scene, gboolean complete, const char *edits,
+                                         GPtrArray *turns);
+/* Once more, whatever is known. */
+void          descry_window_analyze     (DescryWindow *self);
+/* An empty conversation; what was said stays with who keeps it. */
+void          descry_window_clear_conversation (DescryWindow *self);
 
 /* --------- For tests ------------------ */
 

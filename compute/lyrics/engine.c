@@ -22,8 +22,7 @@ typedef struct
   /* Shared with the working thread. */
   GMutex              lock;
   DescryEngineStatus *status;
-  GString            *text; /* not yet delivered */
-  gboolean            text_pending; /* a source for it is attached */
+  struct _Event      *speaking; /* not yet delivered: text of the same job joins it; or NULL */
 
   /* Only the creating thread. */
   GCancellable *analysis; /* of the newest one */
@@ -35,10 +34,12 @@ enum { SIGNAL_STAGE, SIGNAL_SCENE, SIGNAL_TEXT, SIGNAL_CHANGED, N_SIGNALS };
 
 static guint signals[N_SIGNALS];
 
-typedef struct
+typedef struct _Event
 {
   DescryEngine *self;
   guint         signal;
+  GCancellable *job; /* or NULL */
+  GString      *text;
   char         *stage;
   double        fraction;
   char         *detail;
@@ -54,6 +55,9 @@ free_event (gpointer data)
   g_free (event->stage);
   g_free (event->detail);
   g_clear_pointer (&event->scene, descry_scene_unref);
+  g_clear_object (&event->job);
+  if (event->text != NULL)
+    g_string_free (event->text, TRUE);
   g_free (event);
 }
 
@@ -62,7 +66,6 @@ deliver_event_cb (gpointer data)
 {
   Event *event = data;
   DescryEnginePrivate *priv = descry_engine_get_instance_private (event->self);
-  g_autofree char *text = NULL;
 
   switch (event->signal)
     {
@@ -71,16 +74,15 @@ deliver_event_cb (gpointer data)
       break;
 
     case SIGNAL_SCENE:
-      g_signal_emit (event->self, signals[SIGNAL_SCENE], 0, event->scene);
+      g_signal_emit (event->self, signals[SIGNAL_SCENE], 0, event->scene, event->job);
       break;
 
     case SIGNAL_TEXT:
       g_mutex_lock (&priv->lock);
-      text = g_strdup (priv->text->str);
-      g_string_truncate (priv->text, 0);
-      priv->text_pending = FALSE;
+      if (priv->speaking == event)
+        priv->speaking = NULL;
       g_mutex_unlock (&priv->lock);
-      g_signal_emit (event->self, signals[SIGNAL_TEXT], 0, text);
+      g_signal_emit (event->self, signals[SIGNAL_TEXT], 0, event->text->str, event->job);
       break;
 
     default:
@@ -124,10 +126,13 @@ descry_engine_emit_stage (DescryEngine *self,
 
 void
 descry_engine_emit_scene (DescryEngine *self,
+                          GCancellable *job,
                           DescryScene  *scene)
 {
   Event *event = g_new0 (Event, 1);
 
+  if (job != NULL)
+    event->job = g_object_ref (job);
   event->scene = descry_scene_ref (scene);
   send_event (self, event, SIGNAL_SCENE);
 }
@@ -135,19 +140,27 @@ descry_engine_emit_scene (DescryEngine *self,
 /* Pieces that arrive faster than the main loop turns become one. */
 void
 descry_engine_emit_text (DescryEngine *self,
+                         GCancellable *job,
                          const char   *text)
 {
   DescryEnginePrivate *priv = descry_engine_get_instance_private (self);
-  gboolean pending;
+  Event *event = NULL;
 
   g_mutex_lock (&priv->lock);
-  g_string_append (priv->text, text);
-  pending = priv->text_pending;
-  priv->text_pending = TRUE;
+  if (priv->speaking != NULL && priv->speaking->job == job)
+    g_string_append (priv->speaking->text, text);
+  else
+    {
+      event = g_new0 (Event, 1);
+      event->text = g_string_new (text);
+      if (job != NULL)
+        event->job = g_object_ref (job);
+      priv->speaking = event;
+    }
   g_mutex_unlock (&priv->lock);
 
-  if (!pending)
-    send_event (self, g_new0 (Event, 1), SIGNAL_TEXT);
+  if (event != NULL)
+    send_event (self, event, SIGNAL_TEXT);
 }
 
 void
@@ -230,6 +243,7 @@ descry_job_free (DescryJob *job)
   if (job == NULL)
     return;
 
+  g_clear_object (&job->caller);
   g_clear_pointer (&job->image, descry_image_unref);
   g_clear_pointer (&job->scene, descry_scene_unref);
   g_clear_pointer (&job->question, g_free);
@@ -260,6 +274,7 @@ make_job (DescryEngine       *self,
 
   job->kind = kind;
   job->task = task;
+  job->caller = cancellable != NULL ? g_object_ref (cancellable) : NULL;
   job->image = image != NULL ? descry_image_ref (image) : NULL;
   job->scene = scene != NULL ? descry_scene_ref (scene) : NULL;
   job->chips = g_array_new (FALSE, FALSE, sizeof (guint));
@@ -312,6 +327,7 @@ descry_engine_analyze_async (DescryEngine       *self,
   job = make_job (self, DESCRY_JOB_ANALYZE, descry_engine_analyze_async, image, NULL, priv->analysis, callback, data);
   job->scene = descry_scene_new (image->width, image->height);
   job->scene->file = g_strdup (file);
+  g_set_object (&job->caller, cancellable);
   start_job (self, job);
 }
 
@@ -487,7 +503,6 @@ descry_engine_finalize (GObject *object)
   DescryEnginePrivate *priv = descry_engine_get_instance_private (DESCRY_ENGINE (object));
 
   g_clear_pointer (&priv->status, descry_engine_status_free);
-  g_string_free (priv->text, TRUE);
   g_clear_pointer (&priv->context, g_main_context_unref);
   g_mutex_clear (&priv->lock);
 
@@ -505,9 +520,9 @@ descry_engine_class_init (DescryEngineClass *klass)
   signals[SIGNAL_STAGE] = g_signal_new ("stage", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
                                         G_TYPE_NONE, 3, G_TYPE_STRING, G_TYPE_DOUBLE, G_TYPE_STRING);
   signals[SIGNAL_SCENE] = g_signal_new ("scene", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
-                                        G_TYPE_NONE, 1, G_TYPE_POINTER);
+                                        G_TYPE_NONE, 2, G_TYPE_POINTER, G_TYPE_CANCELLABLE);
   signals[SIGNAL_TEXT] = g_signal_new ("text", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
-                                       G_TYPE_NONE, 1, G_TYPE_STRING);
+                                       G_TYPE_NONE, 2, G_TYPE_STRING, G_TYPE_CANCELLABLE);
   signals[SIGNAL_CHANGED] = g_signal_new ("changed", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
                                           G_TYPE_NONE, 0);
 }
@@ -520,5 +535,4 @@ descry_engine_init (DescryEngine *self)
   priv->context = g_main_context_ref_thread_default ();
   g_mutex_init (&priv->lock);
   priv->status = g_new0 (DescryEngineStatus, 1);
-  priv->text = g_string_new (NULL);
 }

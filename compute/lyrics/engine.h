@@ -4,12 +4,12 @@
  * signals and callbacks arrive in the main context of the thread that made the engine. Nothing
  * here waits.
  *
- * Signals:
+ * Signals; job is the cancellable that the work was asked with, or NULL: several windows share an engine:
  *   "stage"   (const char *stage, double fraction, const char *detail): stage is one of
  *             "device", "kernels", "load", "tagger", "detector", "segmenter", "encoder", "connector",
  *             "prompt", "answer", "ready", "failed"; fraction 0..1 or -1 if unknown; detail may be NULL
- *   "scene"   (DescryScene *scene): a new snapshot of the picture being looked at
- *   "text"    (const char *text): a piece of the running answer, whole characters
+ *   "scene"   (DescryScene *scene, GCancellable *job): a new snapshot of the picture being looked at
+ *   "text"    (const char *text, GCancellable *job): a piece of the running answer, whole characters
  *   "changed" (): descry_engine_status() has changed
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
@@ -62,7 +62,8 @@ typedef enum { DESCRY_JOB_ANALYZE, DESCRY_JOB_SEGMENT, DESCRY_JOB_MASK, DESCRY_J
 typedef struct
 {
   DescryJobKind kind;
-  GTask        *task;
+  GTask        *task; /* its cancellable stops the work; not always the caller's */
+  GCancellable *caller; /* what the work was asked with, or NULL: names the job in the signals */
   DescryImage  *image;
   DescryScene  *scene;
   DescryBox     box;
@@ -96,8 +97,8 @@ struct _DescryEngineClass
 
 /* For implementations; any thread. */
 void descry_engine_emit_stage  (DescryEngine *self, const char *stage, double fraction, const char *detail);
-void descry_engine_emit_scene  (DescryEngine *self, DescryScene *scene);
-void descry_engine_emit_text   (DescryEngine *self, const char *text);
+void descry_engine_emit_scene  (DescryEngine *self, GCancellable *job, DescryScene *scene);
+void descry_engine_emit_text   (DescryEngine *self, GCancellable *job, const char *text);
 void descry_engine_set_status  (DescryEngine *self, DescryEngineStatus *status); /* takes it */
 
 /* A copy of the newest status. (transfer full) */

@@ -59,6 +59,7 @@ struct _DescryLocalEngine
   char           *bundle_error;
   DescryRefiner  *refiner; /* of the picture analyzed last */
   DescryRefiner  *other; /* of a stored scene that was worked on last */
+  GCancellable   *current; /* names the running job; jobs run inside others */
 };
 
 G_DEFINE_TYPE (DescryLocalEngine, descry_local_engine, DESCRY_TYPE_ENGINE)
@@ -232,7 +233,7 @@ publish_scene (DescryLocalEngine *self,
 {
   g_autoptr (DescryScene) scene = descry_refiner_scene (refiner);
 
-  descry_engine_emit_scene (DESCRY_ENGINE (self), scene);
+  descry_engine_emit_scene (DESCRY_ENGINE (self), self->current, scene);
 }
 
 /* One step of an analysis: its stage, the work, the new scene, and what has become more urgent meanwhile. */
@@ -346,8 +347,10 @@ static void
 answer_text_cb (const char *text,
                 gpointer    data)
 {
-  DESCRY_LOCAL_ENGINE (data)->told = TRUE;
-  descry_engine_emit_text (data, text);
+  DescryLocalEngine *self = data;
+
+  self->told = TRUE;
+  descry_engine_emit_text (DESCRY_ENGINE (self), self->current, text);
 }
 
 static void
@@ -409,7 +412,7 @@ run_job (DescryLocalEngine *self,
          DescryJob         *job)
 {
   GTask *task = job->task;
-  GCancellable *cancellable = g_task_get_cancellable (task);
+  GCancellable *cancellable = g_task_get_cancellable (task), *outer;
   GDestroyNotify destroy = job->kind == DESCRY_JOB_ASK ? (GDestroyNotify) descry_turn_unref : (GDestroyNotify) descry_scene_unref;
   gpointer result = NULL;
   GError *error = NULL;
@@ -424,6 +427,8 @@ run_job (DescryLocalEngine *self,
 
   note_running (self, cancellable, TRUE);
   self->depth++;
+  outer = self->current;
+  self->current = job->caller;
   if (open_all (self, &error))
     {
       self->told = FALSE;
@@ -438,6 +443,7 @@ run_job (DescryLocalEngine *self,
       slots_changed = TRUE;
     }
   self->depth--;
+  self->current = outer;
   note_running (self, cancellable, FALSE);
 
   if (error != NULL && error->domain == DESCRY_ERROR)

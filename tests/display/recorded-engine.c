@@ -72,7 +72,7 @@ replay_analysis (Work *work)
       return_cancelled (work);
       return;
     }
-  descry_engine_emit_scene (engine, scene);
+  descry_engine_emit_scene (engine, work->job->caller, scene);
 
   for (i = 0; i < work->self->scene->objects->len; i++)
     {
@@ -85,7 +85,7 @@ replay_analysis (Work *work)
       descry_scene_unref (scene);
       scene = next;
       descry_engine_emit_stage (engine, "segmenter", (i + 1.0) / scene->objects->len, object->name);
-      descry_engine_emit_scene (engine, scene);
+      descry_engine_emit_scene (engine, work->job->caller, scene);
       if (!pause_step (work))
         {
           return_cancelled (work);
@@ -166,7 +166,7 @@ replay_answer (Work *work)
       length += strspn (at + length, " ");
       piece = g_strndup (at, length);
       g_string_append (said, piece);
-      descry_engine_emit_text (engine, piece);
+      descry_engine_emit_text (engine, work->job->caller, piece);
       at += length;
       n++;
       turn->stopped = !pause_step (work);
@@ -406,6 +406,7 @@ recorded_picture_new (guint         width,
   guint x, y, i;
 
   g_assert_nonnull (image);
+  scene->bundle = g_strdup ("recorded");
   for (y = 0; y < height; y++)
     for (x = 0; x < width; x++)
       {

@@ -51,6 +51,7 @@ early_cb (GObject      *source,
 static void
 scene_cb (DescryEngine *engine,
           gpointer      scene,
+          GCancellable *job,
           gpointer      data)
 {
   World *world = data;
@@ -87,6 +88,7 @@ scene_cb (DescryEngine *engine,
 static void
 text_cb (DescryEngine *engine,
          const char   *text,
+         GCancellable *job,
          gpointer      data)
 {
   World *world = data;

@@ -32,14 +32,14 @@ work_thread (gpointer data)
 
   if (job->kind != DESCRY_JOB_ASK)
     {
-      descry_engine_emit_scene (engine, job->scene);
+      descry_engine_emit_scene (engine, job->caller, job->scene);
       g_task_return_pointer (job->task, descry_scene_ref (job->scene), (GDestroyNotify) descry_scene_unref);
       return NULL;
     }
 
   descry_engine_emit_stage (engine, "prompt", 0.5, "60/120");
   for (i = 0; i < 1000; i++)
-    descry_engine_emit_text (engine, i % 2 == 0 ? "ä" : "b");
+    descry_engine_emit_text (engine, job->caller, i % 2 == 0 ? "ä" : "b");
   turn = descry_turn_new (job->question);
   g_task_return_pointer (job->task, turn, (GDestroyNotify) descry_turn_unref);
   return NULL;
@@ -95,6 +95,7 @@ stage_cb (DescryEngine *engine,
 static void
 scene_cb (DescryEngine *engine,
           gpointer      scene,
+          GCancellable *job,
           Watch        *watch)
 {
   g_assert_true (g_thread_self () == watch->thread);
@@ -106,6 +107,7 @@ scene_cb (DescryEngine *engine,
 static void
 text_cb (DescryEngine *engine,
          const char   *text,
+         GCancellable *job,
          Watch        *watch)
 {
   g_assert_true (g_thread_self () == watch->thread);

@@ -373,7 +373,7 @@ test_migration (void)
   g_assert_cmpint (sqlite3_step (statement), ==, SQLITE_ROW);
   version = sqlite3_column_int (statement, 0);
   sqlite3_finalize (statement);
-  g_assert_cmpint (version, ==, 2);
+  g_assert_cmpint (version, ==, 3);
   g_assert_cmpint (sqlite3_exec (db, "PRAGMA user_version = 1000", NULL, NULL, NULL), ==, SQLITE_OK);
   sqlite3_close (db);
   g_assert_null (descry_store_open (path, &message, &error));
@@ -514,7 +514,7 @@ write_thread (gpointer data)
 
   for (i = 0; i < 100; i++)
     {
-      g_autofree char *key = descry_library_new_key ();
+      g_autofree char *key = g_uuid_string_random ();
 
       keep (store, hash_a, key, "Which?", "This one.", TRUE);
     }
@@ -535,7 +535,7 @@ test_two (void)
     threads[i] = g_thread_new ("writer", write_thread, path);
   for (i = 0; i < 100; i++)
     {
-      g_autofree char *key = descry_library_new_key ();
+      g_autofree char *key = g_uuid_string_random ();
 
       keep (store, hash_a, key, "Which?", "That one.", TRUE);
       if (i == 50)
@@ -667,7 +667,7 @@ test_library (void)
   g_autoptr (DescryImage) image = descry_image_new (100, 100, NULL);
   g_autoptr (DescryScene) scene = scene_table ();
   g_autofree char *hash = descry_image_hash (image);
-  g_autofree char *key = descry_library_new_key ();
+  g_autofree char *key = g_uuid_string_random ();
   DescryLibrary *library = descry_library_new (path);
   Seen seen = { 0 };
 

@@ -37,6 +37,7 @@ typedef struct
 static void
 scene_cb (DescryEngine *engine,
           DescryScene  *scene,
+          GCancellable *job,
           World        *world)
 {
   guint i;
@@ -59,6 +60,7 @@ scene_cb (DescryEngine *engine,
 static void
 text_cb (DescryEngine *engine,
          const char   *text,
+         GCancellable *job,
          World        *world)
 {
   g_assert_true (g_thread_self () == world->thread);

@@ -1,0 +1,395 @@
+/* library-window.c - the library keeps what a window shows and says
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#define G_LOG_DOMAIN "descry-library"
+
+#include "config.h"
+
+#include "app/library-window.h"
+
+#include <string.h>
+
+#include <glib/gi18n.h>
+
+#define RECENT 10
+
+/* One to a window, and gone with it. */
+typedef struct
+{
+  DescryLibrary *library;
+  DescryWindow  *window; /* borrowed: it owns this */
+  DescryEngine  *engine; /* or NULL */
+  GCancellable  *lookup; /* of the picture that is being looked up, or NULL */
+  char          *hash; /* of the window's picture; NULL: not known yet, or forgotten */
+  GPtrArray     *waiting; /* of Waiting: turns that came before the hash */
+  GMenu         *recent;
+} Keeper;
+
+typedef struct
+{
+  char       *key;
+  DescryTurn *turn;
+  gboolean    finished;
+} Waiting;
+
+static void
+waiting_free (gpointer data)
+{
+  Waiting *waiting = data;
+
+  g_free (waiting->key);
+  descry_turn_unref (waiting->turn);
+  g_free (waiting);
+}
+
+static void
+keeper_free (gpointer data)
+{
+  Keeper *self = data;
+
+  g_cancellable_cancel (self->lookup);
+  g_clear_object (&self->lookup);
+  g_signal_handlers_disconnect_by_data (self->library, self);
+  g_clear_object (&self->library);
+  g_clear_object (&self->engine);
+  g_clear_object (&self->recent);
+  g_ptr_array_unref (self->waiting);
+  g_free (self->hash);
+  g_free (self);
+}
+
+/* --------- Recent pictures ------------------ */
+
+static void
+recent_cb (GObject      *source,
+           GAsyncResult *result,
+           gpointer      data)
+{
+  g_autoptr (DescryWindow) window = data;
+  g_autoptr (GPtrArray) list = descry_library_recent_finish (DESCRY_LIBRARY (source), result, NULL);
+  Keeper *self = g_object_get_data (G_OBJECT (window), "descry-keeper");
+  guint i;
+
+  if (list == NULL || self == NULL)
+    return;
+
+  g_menu_remove_all (self->recent);
+  for (i = 0; i < list->len; i++)
+    {
+      const DescryKeptPicture *picture = g_ptr_array_index (list, i);
+      g_autoptr (GString) label = g_string_new (picture->name);
+      g_autoptr (GMenuItem) item = NULL;
+
+      g_string_replace (label, "_", "__", 0); /* no mnemonic */
+      item = g_menu_item_new (label->str, NULL);
+      g_menu_item_set_action_and_target_value (item, "win.recent", g_variant_new_bytestring (picture->path));
+      g_menu_append_item (self->recent, item);
+    }
+}
+
+static void
+update_recent (Keeper *self)
+{
+  descry_library_recent_async (self->library, RECENT, NULL, recent_cb, g_object_ref (self->window));
+}
+
+static void
+recent_action (GSimpleAction *action,
+               GVariant      *parameter,
+               gpointer       data)
+{
+  Keeper *self = data;
+  g_autoptr (GFile) file = g_file_new_for_path (g_variant_get_bytestring (parameter));
+
+  descry_window_open (self->window, file);
+}
+
+/* --------- The window's signals ------------------ */
+
+/* What the engine would analyze with, or NULL while it is still opening. */
+static char *
+engine_bundle (Keeper *self)
+{
+  DescryEngineStatus *status = self->engine != NULL ? descry_engine_status (self->engine) : NULL;
+  char *bundle = status != NULL ? g_strdup (status->bundle) : NULL;
+
+  descry_engine_status_free (status);
+  return bundle;
+}
+
+static void
+give_back (Keeper      *self,
+                  DescryImage *image,
+                  DescryKept  *kept)
+{
+  g_autofree char *bundle = engine_bundle (self);
+  g_autoptr (GPtrArray) turns = g_ptr_array_new ();
+  gboolean complete = kept->complete && kept->scene != NULL && (bundle == NULL || g_strcmp0 (bundle, kept->scene->bundle) == 0);
+  guint i;
+
+  self->hash = g_strdup (kept->hash);
+  for (i = 0; i < kept->turns->len; i++)
+    g_ptr_array_add (turns, ((DescryKeptTurn *) g_ptr_array_index (kept->turns, i))->turn);
+  descry_window_continue (self->window, image, kept->scene, complete, kept->edits, turns);
+  for (i = 0; i < self->waiting->len; i++)
+    {
+      const Waiting *waiting = g_ptr_array_index (self->waiting, i);
+
+      descry_library_keep_turn (self->library, self->hash, waiting->key, waiting->turn, waiting->finished);
+    }
+  g_ptr_array_set_size (self->waiting, 0);
+}
+
+typedef struct
+{
+  GWeakRef      window;
+  DescryImage  *image;
+  GCancellable *lookup;
+} Lookup;
+
+static void
+looked_up_cb (GObject      *source,
+              GAsyncResult *result,
+              gpointer      data)
+{
+  Lookup *lookup = data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DescryKept) kept = descry_library_open_picture_finish (DESCRY_LIBRARY (source), result, &error);
+  g_autoptr (DescryWindow) window = g_weak_ref_get (&lookup->window);
+  Keeper *self = window != NULL ? g_object_get_data (G_OBJECT (window), "descry-keeper") : NULL;
+
+  if (self != NULL && self->lookup == lookup->lookup)
+    {
+      g_clear_object (&self->lookup);
+      if (kept != NULL)
+        give_back (self, lookup->image, kept);
+      else
+        descry_window_continue (window, lookup->image, NULL, FALSE, NULL, NULL);
+      update_recent (self);
+    }
+  g_weak_ref_clear (&lookup->window);
+  descry_image_unref (lookup->image);
+  g_object_unref (lookup->lookup);
+  g_free (lookup);
+}
+
+static gboolean
+opened_cb (DescryWindow *window,
+           DescryImage  *image,
+           const char   *name,
+           const char   *path,
+           Keeper       *self)
+{
+  g_autofree char *bundle = engine_bundle (self);
+  Lookup *lookup = g_new0 (Lookup, 1);
+
+  g_cancellable_cancel (self->lookup);
+  g_clear_object (&self->lookup);
+  g_clear_pointer (&self->hash, g_free);
+  g_ptr_array_set_size (self->waiting, 0);
+
+  self->lookup = g_cancellable_new ();
+  g_weak_ref_init (&lookup->window, window);
+  lookup->image = descry_image_ref (image);
+  lookup->lookup = g_object_ref (self->lookup);
+  descry_library_open_picture_async (self->library, image, name != NULL ? name : _("Picture"), path, bundle, self->lookup, looked_up_cb, lookup);
+
+  return TRUE;
+}
+
+static void
+scene_changed_cb (DescryWindow *window,
+                  DescryScene  *scene,
+                  gboolean      complete,
+                  Keeper       *self)
+{
+  if (self->hash != NULL)
+    descry_library_keep_scene (self->library, self->hash, scene, complete);
+}
+
+static void
+edits_changed_cb (DescryWindow *window,
+                  const char   *json,
+                  Keeper       *self)
+{
+  if (self->hash != NULL)
+    descry_library_keep_edits (self->library, self->hash, json);
+}
+
+static void
+turn_changed_cb (DescryWindow *window,
+                 const char   *key,
+                 DescryTurn   *turn,
+                 gboolean      finished,
+                 Keeper       *self)
+{
+  if (self->hash != NULL)
+    descry_library_keep_turn (self->library, self->hash, key, turn, finished);
+  else if (self->lookup != NULL)
+    {
+      Waiting *waiting = g_new (Waiting, 1);
+
+      *waiting = (Waiting) { g_strdup (key), descry_turn_ref (turn), finished };
+      g_ptr_array_add (self->waiting, waiting);
+    }
+}
+
+static void
+conversation_begun_cb (DescryWindow *window,
+                       Keeper       *self)
+{
+  if (self->hash != NULL)
+    descry_library_begin_conversation (self->library, self->hash);
+}
+
+/* The engine knows only now what it works with: a scene that was shown meanwhile may be of another bundle. */
+static void
+engine_changed_cb (DescryEngine *engine,
+                   DescryWindow *window)
+{
+  Keeper *self = g_object_get_data (G_OBJECT (window), "descry-keeper");
+  DescryScene *found = descry_window_get_found (window);
+  g_autofree char *bundle = engine_bundle (self);
+
+  if (bundle != NULL && found != NULL && self->hash != NULL && g_strcmp0 (found->bundle, bundle) != 0 && descry_window_is_idle (window))
+    descry_window_analyze (window);
+}
+
+/* --------- The library's signals ------------------ */
+
+static void
+problem_cb (DescryLibrary *library,
+            const char    *message,
+            Keeper        *self)
+{
+  descry_window_toast (self->window, message);
+}
+
+/* What is forgotten leaves the windows that show it, and is not kept again until it is opened again. */
+static void
+forgotten_cb (DescryLibrary *library,
+              const char    *hash,
+              Keeper        *self)
+{
+  if (self->hash == NULL || (hash != NULL && strcmp (hash, self->hash) != 0))
+    return;
+
+  g_clear_pointer (&self->hash, g_free);
+  descry_window_clear_conversation (self->window);
+}
+
+/* --------- Forgetting ------------------ */
+
+static void
+forgot_cb (GObject      *source,
+           GAsyncResult *result,
+           gpointer      data)
+{
+  g_autoptr (DescryWindow) window = data;
+  g_autoptr (GError) error = NULL;
+  Keeper *self = g_object_get_data (G_OBJECT (window), "descry-keeper");
+
+  if (descry_library_forget_finish (DESCRY_LIBRARY (source), result, &error))
+    descry_window_toast (window, _("Forgotten"));
+  else
+    descry_window_toast (window, error->message);
+  if (self != NULL)
+    update_recent (self);
+}
+
+static void
+forget_response_cb (AdwMessageDialog *dialog,
+                    const char       *response,
+                    DescryWindow     *window)
+{
+  Keeper *self = g_object_get_data (G_OBJECT (window), "descry-keeper");
+  const char *hash = g_object_get_data (G_OBJECT (dialog), "descry-hash");
+
+  if (g_str_equal (response, "forget"))
+    descry_library_forget_async (self->library, hash, NULL, forgot_cb, g_object_ref (window));
+}
+
+static void
+ask_forget (Keeper     *self,
+            const char *hash,
+            const char *title,
+            const char *body)
+{
+  GtkWidget *dialog = adw_message_dialog_new (GTK_WINDOW (self->window), title, body);
+
+  adw_message_dialog_add_responses (ADW_MESSAGE_DIALOG (dialog), "cancel", _("_Cancel"), "forget", _("_Forget"), NULL);
+  adw_message_dialog_set_response_appearance (ADW_MESSAGE_DIALOG (dialog), "forget", ADW_RESPONSE_DESTRUCTIVE);
+  adw_message_dialog_set_default_response (ADW_MESSAGE_DIALOG (dialog), "cancel");
+  adw_message_dialog_set_close_response (ADW_MESSAGE_DIALOG (dialog), "cancel");
+  g_object_set_data_full (G_OBJECT (dialog), "descry-hash", g_strdup (hash), g_free);
+  g_signal_connect_object (dialog, "response", G_CALLBACK (forget_response_cb), self->window, 0);
+  gtk_window_present (GTK_WINDOW (dialog));
+}
+
+static void
+forget_picture_action (GSimpleAction *action,
+                       GVariant      *parameter,
+                       gpointer       data)
+{
+  Keeper *self = data;
+
+  if (self->hash == NULL)
+    descry_window_toast (self->window, _("Nothing is kept of this picture"));
+  else
+    ask_forget (self, self->hash, _("Forget This Picture?"),
+                _("What was found in it, your changes and all conversations about it are deleted for good. The picture itself stays where it is."));
+}
+
+static void
+forget_everything_action (GSimpleAction *action,
+                          GVariant      *parameter,
+                          gpointer       data)
+{
+  ask_forget (data, NULL, _("Forget Everything?"),
+              _("What was found in all pictures, your changes and all conversations are deleted for good. The pictures themselves stay where they are."));
+}
+
+/* --------- Wiring ------------------ */
+
+/* What comes from the library after this has no window to show it. */
+static void
+destroyed_cb (DescryWindow *window,
+              Keeper       *self)
+{
+  g_signal_handlers_disconnect_by_data (self->library, self);
+}
+
+void
+descry_library_attach (DescryLibrary *library,
+                       DescryWindow  *window,
+                       DescryEngine  *engine)
+{
+  static const GActionEntry entries[] = {
+    { "forget-picture", forget_picture_action },
+    { "forget-everything", forget_everything_action },
+    { "recent", recent_action, "ay" },
+  };
+  Keeper *self = g_new0 (Keeper, 1);
+
+  self->library = g_object_ref (library);
+  self->window = window;
+  self->engine = engine != NULL ? g_object_ref (engine) : NULL;
+  self->waiting = g_ptr_array_new_with_free_func (waiting_free);
+  self->recent = g_object_ref (descry_window_get_recent_menu (window));
+  g_object_set_data_full (G_OBJECT (window), "descry-keeper", self, keeper_free);
+
+  g_action_map_add_action_entries (G_ACTION_MAP (window), entries, G_N_ELEMENTS (entries), self);
+  g_signal_connect (window, "opened", G_CALLBACK (opened_cb), self);
+  g_signal_connect (window, "scene-changed", G_CALLBACK (scene_changed_cb), self);
+  g_signal_connect (window, "edits-changed", G_CALLBACK (edits_changed_cb), self);
+  g_signal_connect (window, "turn-changed", G_CALLBACK (turn_changed_cb), self);
+  g_signal_connect (window, "conversation-begun", G_CALLBACK (conversation_begun_cb), self);
+  g_signal_connect (window, "destroy", G_CALLBACK (destroyed_cb), self);
+  g_signal_connect (library, "problem", G_CALLBACK (problem_cb), self);
+  g_signal_connect (library, "forgotten", G_CALLBACK (forgotten_cb), self);
+  if (engine != NULL)
+    g_signal_connect_object (engine, "changed", G_CALLBACK (engine_changed_cb), window, 0);
+  update_recent (self);
+}

@@ -1,0 +1,17 @@
+/* library-window.h - the library keeps what a window shows and says
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#pragma once
+
+#include "app/library.h"
+#include "ui/window.h"
+
+G_BEGIN_DECLS
+
+/* Looks every picture up that @window opens, gives back what was kept, and keeps what happens from then on; adds the actions
+ * win.forget-picture, win.forget-everything and win.recent. As long as the window lives. */
+void descry_library_attach (DescryLibrary *library, DescryWindow *window, DescryEngine *engine);
+
+G_END_DECLS
