@@ -137,8 +137,6 @@ void descry_window_hide_progress (DescryWindow *self);
 void descry_window_init_actions  (DescryWindow *self);
 void descry_window_clear_actions (DescryWindow *self);
 gboolean descry_window_escape    (GtkWidget *widget, GVariant *parameter, gpointer data); /* the key's callback */
-void descry_window_toast         (DescryWindow *self, const char *text);
-void descry_window_analyze       (DescryWindow *self);
 void descry_window_update_actions (DescryWindow *self);
 void descry_window_init_folder   (DescryWindow *self);
 void descry_window_init_edits    (DescryWindow *self);
