@@ -107,6 +107,14 @@ refresh_row (DescryObjects *self,
                                     : _("detected"));
   score = g_strdup_printf ("%.2f", object->score);
   gtk_label_set_label (row->score, score);
+  /* The list's own widget is what takes the focus; GTK 4.8 has no other way to name it. */
+  if (gtk_widget_get_parent (row->box) != NULL)
+    {
+      /* Translators: number, name and score of an object, for a screen reader. */
+      g_autofree char *text = g_strdup_printf (_("%u %s, score %s"), object->id, object->name, score);
+
+      gtk_accessible_update_property (GTK_ACCESSIBLE (gtk_widget_get_parent (row->box)), GTK_ACCESSIBLE_PROPERTY_LABEL, text, -1);
+    }
   hidden = descry_canvas_is_hidden (self->canvas, object->id);
   gtk_toggle_button_set_active (row->eye, hidden);
   gtk_button_set_icon_name (GTK_BUTTON (row->eye), hidden ? "view-conceal-symbolic" : "view-reveal-symbolic");

@@ -24,6 +24,7 @@ struct _DescryWindow
   GtkToggleButton *sidebar_button;
   GtkInfoBar      *bar;
   GtkLabel        *bar_label;
+  GtkWidget       *bar_close;
   GtkWidget       *bar_copy; /* what can be done about it */
   GtkWidget       *bar_models;
   GtkWidget       *bar_devices;

@@ -255,7 +255,7 @@ hide_bar_cb (DescryWindow *self)
 void
 descry_window_init_states (DescryWindow *self)
 {
-  g_signal_connect_object (self->bar, "response", G_CALLBACK (hide_bar_cb), self, G_CONNECT_SWAPPED);
+  g_signal_connect_object (self->bar_close, "clicked", G_CALLBACK (hide_bar_cb), self, G_CONNECT_SWAPPED);
   g_signal_connect_object (self->bar_copy, "clicked", G_CALLBACK (copy_bar_cb), self, G_CONNECT_SWAPPED);
   g_signal_connect_object (self->bar_retry, "clicked", G_CALLBACK (hide_bar_cb), self, G_CONNECT_SWAPPED);
   g_signal_connect_object (self->bar_conversation, "clicked", G_CALLBACK (hide_bar_cb), self, G_CONNECT_SWAPPED);

@@ -601,6 +601,7 @@ descry_window_class_init (DescryWindowClass *class)
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, sidebar_button);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, bar);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, bar_label);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, bar_close);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, bar_copy);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, bar_models);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, bar_devices);
