@@ -182,7 +182,7 @@ static void
 slow_down (const char *real)
 {
   g_autofree char *path = in_folder ("slow-decode");
-  g_autofree char *script = g_strdup_printf ("#!/bin/sh\nsleep 2\nexec '%s' \"$@\"\n", real);
+  g_autofree char *script = g_strdup_printf ("#!/bin/sh\nsleep 8\nexec '%s' \"$@\"\n", real);
 
   g_assert_true (g_file_set_contents_full (path, script, -1, G_FILE_SET_CONTENTS_NONE, 0755, NULL));
   g_setenv ("DESCRY_DECODE", path, TRUE);
