@@ -17,6 +17,7 @@ make_menu (gboolean solo)
   g_autoptr (GMenu) menu = g_menu_new ();
   g_autoptr (GMenu) ask = g_menu_new ();
   g_autoptr (GMenu) edit = g_menu_new ();
+  g_autoptr (GMenu) take = g_menu_new ();
 
   g_menu_append (ask, _("_Ask About This"), "win.ask-about");
   g_menu_append (edit, _("_Rename…"), "win.rename");
@@ -27,7 +28,10 @@ make_menu (gboolean solo)
     g_menu_append (edit, _("Show _Only This"), "win.solo");
   g_menu_append (edit, _("_Delete"), "win.delete");
   g_menu_append_section (menu, NULL, G_MENU_MODEL (ask));
+  g_menu_append (take, _("_Copy Cut-Out"), "win.copy-cut-out");
+  g_menu_append (take, _("_Save Cut-Out…"), "win.cut-out");
   g_menu_append_section (menu, NULL, G_MENU_MODEL (edit));
+  g_menu_append_section (menu, NULL, G_MENU_MODEL (take));
   return G_MENU_MODEL (g_steal_pointer (&menu));
 }
 

@@ -388,6 +388,7 @@ descry_window_update_actions (DescryWindow *self)
   g_simple_action_set_enabled (G_SIMPLE_ACTION (g_action_map_lookup_action (map, "ask-about")),
                                picture && descry_canvas_get_selection (self->canvas)->len > 0);
   descry_window_update_edit_actions (self);
+  descry_window_update_export_actions (self);
   gtk_widget_set_sensitive (GTK_WIDGET (self->overlay_button), picture);
   gtk_widget_set_visible (GTK_WIDGET (self->sidebar_button), picture);
 }

@@ -65,9 +65,10 @@ edited_cb (DescryEdits *edits,
 {
   DescryWindow *self = data;
 
-  /* The offer to undo was about another step. */
+  /* The offer to undo was about another step. The toast stays without its button: libadwaita 1.2 crashes when one that is
+   * still coming in is dismissed. */
   if (self->undo_toast != NULL)
-    adw_toast_dismiss (self->undo_toast);
+    adw_toast_set_button_label (self->undo_toast, NULL);
   show_view (self);
   descry_window_show_edits (self);
   descry_window_keep_edits (self);

@@ -89,6 +89,8 @@ struct _DescryWindow
   gsize            kept; /* bytes of it that have been told */
 
   GtkFileChooserNative *chooser;
+  GtkFileChooserNative *exporter;
+  guint            exporting; /* writings that run */
 
   /* Edits */
   DescryEdits     *edits;
@@ -140,6 +142,9 @@ void descry_window_clear_actions (DescryWindow *self);
 gboolean descry_window_escape    (GtkWidget *widget, GVariant *parameter, gpointer data); /* the key's callback */
 void descry_window_update_actions (DescryWindow *self);
 void descry_window_init_folder   (DescryWindow *self);
+void descry_window_init_export   (DescryWindow *self);
+void descry_window_update_export_actions (DescryWindow *self);
+DescryScene *descry_window_shown_scene (DescryWindow *self, GArray *chips /* or NULL */); /* without what is hidden; (transfer full) */
 void descry_window_init_edits    (DescryWindow *self);
 void descry_window_clear_edits   (DescryWindow *self); /* from dispose */
 void descry_window_show_edits    (DescryWindow *self); /* scene and canvas as the edits say */

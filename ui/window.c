@@ -391,6 +391,7 @@ ask_cb (DescryChat   *chat,
 {
   g_autoptr (GPtrArray) history = NULL;
   g_autoptr (GArray) chips = NULL;
+  g_autoptr (DescryScene) scene = NULL;
   DescryAskOptions options = { 0 };
   DescryRequest *request;
 
@@ -399,12 +400,13 @@ ask_cb (DescryChat   *chat,
 
   history = descry_chat_get_history (chat);
   chips = g_array_copy (descry_chat_get_chips (chat)); /* they leave with the question */
+  scene = descry_window_shown_scene (self, chips);
   descry_preferences_read (self->settings, &options);
   options.threshold = descry_canvas_get_view (self->canvas)->threshold;
   request = descry_request_new (self, &self->answering);
   descry_window_begin_turn (self, question, chips);
   descry_chat_begin (chat, question);
-  descry_engine_ask_async (self->engine, self->image, self->scene, history, question, (const guint *) chips->data, chips->len,
+  descry_engine_ask_async (self->engine, self->image, scene, history, question, (const guint *) chips->data, chips->len,
                            &options, request->cancellable, answered_cb, request);
 }
 
@@ -548,6 +550,7 @@ descry_window_dispose (GObject *object)
   g_clear_handle_id (&self->spinner_source, g_source_remove);
   g_clear_handle_id (&self->pulse_source, g_source_remove);
   g_clear_object (&self->chooser);
+  g_clear_object (&self->exporter);
   if (self->engine != NULL)
     g_signal_handlers_disconnect_by_data (self->engine, self);
   g_clear_object (&self->engine);
@@ -661,6 +664,7 @@ descry_window_init (DescryWindow *self)
   g_object_bind_property (self->canvas, "threshold", self->threshold_adjustment, "value", both);
   descry_window_init_edits (self);
   descry_window_init_folder (self);
+  descry_window_init_export (self);
   descry_window_init_actions (self);
   /* What a window asks for at first must not be more than a narrow screen has. */
   set_narrow (self, TRUE);
@@ -754,7 +758,7 @@ descry_window_get_page (DescryWindow *self)
 gboolean
 descry_window_is_idle (DescryWindow *self)
 {
-  return self->loading == NULL && !self->looked_up && self->analysis == NULL && self->segmenting == NULL && self->answering == NULL;
+  return self->loading == NULL && self->exporting == 0 && !self->looked_up && self->analysis == NULL && self->segmenting == NULL && self->answering == NULL;
 }
 
 const char *

@@ -45,6 +45,11 @@ void          descry_window_toast       (DescryWindow *self, const char *text);
  * first) may be %NULL. The picture is analyzed unless the scene is complete. */
 void          descry_window_continue    (DescryWindow *self, DescryImage *image, DescryScene *scene, gboolean complete, const char *edits,
                                          GPtrArray *turns);
+/* Writes what is shown in the background; a toast tells the end. @format: "png", "svg", "pdf", "json", "coco", "yolo", "voc".
+ * FALSE: there is nothing to write, or no such format. */
+gboolean      descry_window_export      (DescryWindow *self, const char *format, const char *path);
+/* The same for what is inside the mask of an object, as PNG; @path %NULL: into the clipboard. */
+gboolean      descry_window_cut_out     (DescryWindow *self, guint id, const char *path);
 /* Once more, whatever is known. */
 void          descry_window_analyze     (DescryWindow *self);
 /* An empty conversation; what was said stays with who keeps it. */

@@ -29,6 +29,7 @@ struct _RecordedEngine
   guint        idle; /* seconds, as told */
   guint        left_out; /* turns, of the next answer */
   GArray      *chips;
+  GString     *told; /* ids, or NULL */
 };
 
 G_DEFINE_FINAL_TYPE (RecordedEngine, recorded_engine, DESCRY_TYPE_ENGINE)
@@ -225,6 +226,19 @@ work_thread (gpointer data)
 }
 
 static void
+note_told (RecordedEngine *self,
+           DescryScene    *scene)
+{
+  guint i;
+
+  if (self->told == NULL)
+    self->told = g_string_new (NULL);
+  g_string_assign (self->told, " ");
+  for (i = 0; scene != NULL && i < scene->objects->len; i++)
+    g_string_append_printf (self->told, "%u ", ((DescryObject *) g_ptr_array_index (scene->objects, i))->id);
+}
+
+static void
 recorded_engine_start (DescryEngine *engine,
                        DescryJob    *job)
 {
@@ -240,6 +254,7 @@ recorded_engine_start (DescryEngine *engine,
       self->options = job->options;
       g_clear_pointer (&self->chips, g_array_unref);
       self->chips = g_array_copy (job->chips);
+      note_told (self, job->scene);
     }
   g_mutex_unlock (&self->lock);
 
@@ -257,6 +272,8 @@ recorded_engine_finalize (GObject *object)
   g_clear_pointer (&self->answer, g_free);
   g_clear_error (&self->failure);
   g_clear_pointer (&self->question, g_free);
+  if (self->told != NULL)
+    g_string_free (self->told, TRUE);
   g_clear_pointer (&self->chips, g_array_unref);
   g_mutex_clear (&self->lock);
   g_mutex_clear (&self->turn);
@@ -384,6 +401,12 @@ recorded_engine_chips (RecordedEngine *self)
   chips = self->chips != NULL ? g_array_copy (self->chips) : g_array_new (FALSE, FALSE, sizeof (guint));
   g_mutex_unlock (&self->lock);
   return chips;
+}
+
+const char *
+recorded_engine_told (RecordedEngine *self)
+{
+  return self->told != NULL ? self->told->str : "";
 }
 
 /* --------- A picture ------------------ */
