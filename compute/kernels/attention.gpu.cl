@@ -20,7 +20,7 @@
                  __global const LOAD *k, const uint k_at, const uint k_pitch, __global const LOAD *v, const uint v_at, const uint v_pitch, \
                  __global float *out, const uint out_at, const uint out_pitch,                              \
                  __global const float *bias, const uint bias_at, const uint bias_pitch, const uint bias_head, const uint has_bias, \
-                 const uint rows, const uint keys, const uint group, const uint dim, const float scale, const uint causal, const uint past) \
+                 const uint rows, const uint keys, const uint group, const uint dim, const float scale, const uint causal, const uint past, const uint kv_step) \
   {                                                                                                         \
     __local float query[AT_DIM], score[AT_GROUP], part[AT_GROUP];                                           \
     const uint lane = get_local_id (0), row = get_group_id (0), head = get_global_id (1), kv_head = head / group; \
@@ -39,7 +39,7 @@
                                                                                                             \
         if (lane < valid)                                                                                   \
           {                                                                                                 \
-            const ulong from = k_at + (ulong) (key + lane) * k_pitch + kv_head * dim;                       \
+            const ulong from = k_at + (ulong) (key + lane) * k_pitch + kv_head * kv_step;                       \
                                                                                                             \
             s = 0.0f;                                                                                       \
             for (uint d = 0; d < dim; d++)                                                                  \
@@ -58,7 +58,7 @@
                                                                                                             \
         for (uint i = 0; i * AT_GROUP + lane < dim; i++)                                                    \
           {                                                                                                 \
-            const ulong from = v_at + (ulong) key * v_pitch + kv_head * dim + i * AT_GROUP + lane;          \
+            const ulong from = v_at + (ulong) key * v_pitch + kv_head * kv_step + i * AT_GROUP + lane;          \
             float total = sum[i] * keep;                                                                    \
                                                                                                             \
             for (uint j = 0; j < valid; j++)                                                                \

@@ -99,7 +99,7 @@ rotate_head (__global float *x, __global const float *table, __global const floa
   rotate_##T (__global float *x, const uint x_at, const uint x_pitch, __global const float *table, const uint table_at, \
               __global const float *q_norm, const uint q_norm_at, __global const float *k_norm, const uint k_norm_at, \
               __global STORE *k, const uint k_at, const uint k_pitch, __global STORE *v, const uint v_at, const uint v_pitch, \
-              const uint rows, const uint heads, const uint kv_heads, const uint dim, const uint pairs, const uint first, const uint flags, const float eps) \
+              const uint rows, const uint heads, const uint kv_heads, const uint dim, const uint pairs, const uint first, const uint flags, const float eps, const uint kv_step) \
   {                                                                                                         \
     const uint head = get_global_id (0), row = get_global_id (1);                                           \
     __global float *at = x + x_at + (ulong) row * x_pitch + head * dim;                                     \
@@ -114,8 +114,8 @@ rotate_head (__global float *x, __global const float *table, __global const floa
     if (head < heads)                                                                                       \
       return;                                                                                               \
                                                                                                             \
-    to = head < heads + kv_heads ? k_at + (ulong) (first + row) * k_pitch + (head - heads) * dim            \
-                                 : v_at + (ulong) (first + row) * v_pitch + (head - heads - kv_heads) * dim; \
+    to = head < heads + kv_heads ? k_at + (ulong) (first + row) * k_pitch + (head - heads) * kv_step            \
+                                 : v_at + (ulong) (first + row) * v_pitch + (head - heads - kv_heads) * kv_step; \
     if (DESCRY_CPU)                                                                                         \
       for (; d + 16 <= dim; d += 16)                                                                        \
         ROTATE_PUT16_##T (vload16 (0, at + d), to + d, cache);                                              \

@@ -150,7 +150,7 @@ sample (__global const float *logits, const uint logits_at, __global float *weig
   __kernel void                                                                                             \
   slide_##T (__global STORE *k, const uint k_at, const uint k_pitch, __global STORE *v, const uint v_at, const uint v_pitch, \
              __global const float *table, const uint table_at, const uint rows, const uint keep, const uint drop, \
-             const uint kv_heads, const uint dim, const uint pairs, const uint halves)                      \
+             const uint kv_heads, const uint dim, const uint pairs, const uint halves, const uint kv_step)  \
   {                                                                                                         \
     const uint head = get_global_id (0), lane = get_global_id (1), lanes = get_global_size (1);             \
     __global const float *turn = table + table_at + (ulong) drop * 2 * pairs;                               \
@@ -159,8 +159,8 @@ sample (__global const float *logits, const uint logits_at, __global float *weig
       return;                                                                                               \
     for (uint row = keep; row + drop < rows; row++)                                                         \
       {                                                                                                     \
-        const ulong k_from = k_at + (ulong) (row + drop) * k_pitch + head * dim, k_to = k_at + (ulong) row * k_pitch + head * dim; \
-        const ulong v_from = v_at + (ulong) (row + drop) * v_pitch + head * dim, v_to = v_at + (ulong) row * v_pitch + head * dim; \
+        const ulong k_from = k_at + (ulong) (row + drop) * k_pitch + head * kv_step, k_to = k_at + (ulong) row * k_pitch + head * kv_step; \
+        const ulong v_from = v_at + (ulong) (row + drop) * v_pitch + head * kv_step, v_to = v_at + (ulong) row * v_pitch + head * kv_step; \
                                                                                                             \
         for (uint i = lane; i < pairs; i += lanes)                                                          \
           {                                                                                                 \

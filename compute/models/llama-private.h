@@ -59,7 +59,8 @@ struct _DescryLlamaSession
   DescryLlama *model;
   guint        context;
   DescryTensor table; /* f32 [context, rope_dim]: cosines, then sines */
-  DescryTensor *keys, *values; /* a layer each: f16 [context, kv_heads * head_dim] */
+  DescryTensor *keys, *values; /* a layer each: f16 [kv_heads * rows, head_dim], so that a head's keys are one stream */
+  guint         rows;          /* of each head: the context, or fewer */
 
   GArray  *ids;  /* gint32 of every cached position; -1 is a soft token */
   GArray  *soft; /* float [soft tokens, width], in order */

@@ -80,8 +80,9 @@ descry_llama_session_new (DescryLlama *model,
   session->soft = g_array_new (FALSE, FALSE, sizeof (float));
   session->keys = g_new0 (DescryTensor, model->n_layers);
   session->values = g_new0 (DescryTensor, model->n_layers);
-  shape[0] = context;
-  shape[1] = model->kv_heads * model->head_dim;
+  session->rows = context;
+  shape[0] = context * model->kv_heads;
+  shape[1] = model->head_dim;
   for (i = 0; i < model->n_layers; i++)
     if (!descry_tensor_alloc (model->device, &session->keys[i], DESCRY_F16, 2, shape, error)
         || !descry_tensor_alloc (model->device, &session->values[i], DESCRY_F16, 2, shape, error))
@@ -401,12 +402,12 @@ slide (DescryLlamaSession *session,
 {
   DescryLlama *model = session->model;
   guint rows = session->ids->len, drop = (rows - session->keep) / 2, i, soft_before = 0, soft_gone = 0;
-  DescryRotation rotation = { model->heads, model->kv_heads, model->head_dim, model->rope_dim, model->rope, session->table, { 0 }, { 0 }, model->eps };
+  DescryRotation rotation = { model->heads, model->kv_heads, model->head_dim, model->rope_dim, model->rope, session->table, { 0 }, { 0 }, model->eps, session->rows * model->head_dim };
 
   for (i = 0; i < model->n_layers && descry_run_ok (run); i++)
     {
       rotation.rope_dim = model->layers[i].rotated ? model->rope_dim : 0;
-      op_slide (run, session->keys[i], session->values[i], rows, session->keep, drop, &rotation);
+      op_slide (run, descry_tensor_slice (session->keys[i], 0, session->rows), descry_tensor_slice (session->values[i], 0, session->rows), rows, session->keep, drop, &rotation);
     }
   if (!descry_run_ok (run))
     {
@@ -494,7 +495,7 @@ take_exact_caches (DescryLlamaSession *session,
                    GError            **error)
 {
   DescryLlama *model = session->model;
-  guint shape[] = { n, model->kv_heads * model->head_dim }, i;
+  guint shape[] = { n * model->kv_heads, model->head_dim }, i;
 
   for (i = 0; i < model->n_layers; i++)
     if (!descry_tensor_alloc (model->device, &keys[i], DESCRY_F32, 2, shape, error)
@@ -527,6 +528,7 @@ descry_llama_logits (DescryLlamaSession *session,
   ok = take_exact_caches (session, n, keys, values, error);
   session->keys = keys;
   session->values = values;
+  session->rows = n;
   for (at = 0; at < n && ok;)
     {
       guint m = MIN (LOGITS_CHUNK, n - at);
@@ -541,6 +543,7 @@ descry_llama_logits (DescryLlamaSession *session,
 
   session->keys = kept_keys;
   session->values = kept_values;
+  session->rows = session->context;
   descry_llama_session_clear (session);
   for (i = 0; i < model->n_layers; i++)
     {

@@ -4,7 +4,7 @@
  *   q, k, v = rms (x) . Wqkv;  q, k rotated;  x += attention (q, cached k, cached v) . Wo
  *   x += (silu (rms (x) . Wgate) * (rms (x) . Wup)) . Wdown
  * Up to DESCRY_FEW_ROWS rows (decoding, short questions) norms ride in the products: a product's epilogue writes x
- * and x times the next norm's weight, the next product divides by the RMS. So a layer is six launches.
+ * and x times the next norm's weight, the next product divides by the RMS. So a layer is five launches.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -81,8 +81,7 @@ descry_llama_forward (DescryLlamaSession *session,
   guint m = descry_tensor_rows (x), past = session->ids->len, q_width = model->heads * model->head_dim, kv_width = model->kv_heads * model->head_dim;
   gboolean few = m <= DESCRY_FEW_ROWS;
   DescryTensor qkv = descry_run_tensor2 (run, m, q_width + 2 * kv_width), attended = descry_run_tensor2 (run, m, q_width), h = descry_run_tensor2 (run, m, model->ffn);
-  DescryAttention attention = { model->heads, model->kv_heads, model->head_dim, 0.0f, TRUE, past, { 0 } };
-  DescryRotation rotation = { model->heads, model->kv_heads, model->head_dim, model->rope_dim, model->rope, session->table, { 0 }, { 0 }, model->eps };
+  DescryRotation rotation = { model->heads, model->kv_heads, model->head_dim, model->rope_dim, model->rope, session->table, { 0 }, { 0 }, model->eps, session->rows * model->head_dim };
   guint i;
 
   if (!descry_run_ok (run))
@@ -111,9 +110,7 @@ descry_llama_forward (DescryLlamaSession *session,
       rotation.rope_dim = layer->rotated ? model->rope_dim : 0;
       rotation.q_norm = layer->q_norm;
       rotation.k_norm = layer->k_norm;
-      op_rotate (run, qkv, session->keys[i], session->values[i], past, &rotation);
-      op_attention (run, attended, descry_tensor_columns (qkv, 0, q_width), descry_tensor_slice (session->keys[i], 0, past + m),
-                    descry_tensor_slice (session->values[i], 0, past + m), &attention);
+      op_attention_step (run, attended, qkv, descry_tensor_slice (session->keys[i], 0, session->rows), descry_tensor_slice (session->values[i], 0, session->rows), past, &rotation);
 
       residual.bias = layer->output_bias;
       next.next_weight = layer->ffn_norm;

@@ -18,6 +18,7 @@ typedef struct
   gboolean     causal; /* query row i sees key rows <= i + past */
   guint        past; /* key rows before the first query's own */
   DescryTensor bias; /* f32 [1 or heads, q, kv] added to the scaled scores, or buffer NULL */
+  guint        kv_step; /* elements from head to head in k and v, which are then [kv, head_dim] of the first head; 0: heads side by side */
 } DescryAttention;
 
 /* out[q, heads*dim] = softmax (Q K^T * scale + bias) V, without a stored score matrix.
@@ -41,11 +42,16 @@ typedef struct
   DescryTensor   table; /* f32 [positions, rope_dim]: cosines of all pairs, then their sines */
   DescryTensor   q_norm, k_norm; /* f32 [head_dim]: RMS norm of each head before the rotation, or buffer NULL */
   float          eps;
+  guint          kv_step; /* of the caches, as in DescryAttention */
 } DescryRotation;
 
 /* @qkv f32 [rows, (heads + 2 kv_heads) * head_dim], row r at position first + r: q is rotated in place, k goes rotated
  * into rows first... of @k_cache, v into those of @v_cache (f32 or f16 [positions, kv_heads * head_dim]). */
 void op_rotate (DescryRun *run, DescryTensor qkv, DescryTensor k_cache, DescryTensor v_cache, guint first, const DescryRotation *p);
+
+/* op_rotate() and causal op_attention() over the first past + rows positions of the caches: out [rows, heads * head_dim]. For one
+ * row one launch does it all, or two for a long cache; @qkv is changed or not. */
+void op_attention_step (DescryRun *run, DescryTensor out, DescryTensor qkv, DescryTensor k_cache, DescryTensor v_cache, guint past, const DescryRotation *p);
 
 /* cache[first + r] = x[r], converted to the cache's type. */
 void op_cache_write (DescryRun *run, DescryTensor cache, DescryTensor x, guint first);

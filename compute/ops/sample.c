@@ -51,7 +51,7 @@ op_slide (DescryRun            *run,
   if (!descry_run_ok (run))
     return;
   if (k.type != v.type || (k.type != DESCRY_F32 && k.type != DESCRY_F16) || rows > descry_tensor_rows (k) || rows > descry_tensor_rows (v)
-      || drop == 0 || keep + drop > rows || descry_tensor_cols (k) != p->kv_heads * p->head_dim || descry_tensor_cols (v) != p->kv_heads * p->head_dim
+      || drop == 0 || keep + drop > rows || descry_tensor_cols (k) != (p->kv_step != 0 ? 1 : p->kv_heads) * p->head_dim || descry_tensor_cols (v) != descry_tensor_cols (k)
       || (p->rope_dim > 0 && (descry_tensor_cols (table) != p->rope_dim || drop >= descry_tensor_rows (table))))
     {
       descry_run_fail (run, DESCRY_ERROR_SHAPE, "slide: %u rows after the first %u of %u, in a cache of %u×%u", drop, keep, rows, descry_tensor_rows (k), descry_tensor_cols (k));
@@ -60,5 +60,6 @@ op_slide (DescryRun            *run,
 
   descry_run_launch (run, descry_run_kernel (run, k.type == DESCRY_F32 ? "slide_f32" : "slide_f16", NULL), 2, (gsize[]) { p->kv_heads, lanes }, (gsize[]) { 1, lanes },
                      (DescryArg[]) { DESCRY_T (k), DESCRY_U (k.pitch), DESCRY_T (v), DESCRY_U (v.pitch), DESCRY_T (table), DESCRY_U (rows), DESCRY_U (keep), DESCRY_U (drop),
-                                     DESCRY_U (p->kv_heads), DESCRY_U (p->head_dim), DESCRY_U (p->rope_dim / 2), DESCRY_U (p->kind == DESCRY_ROPE_HALVES) }, 12);
+                                     DESCRY_U (p->kv_heads), DESCRY_U (p->head_dim), DESCRY_U (p->rope_dim / 2), DESCRY_U (p->kind == DESCRY_ROPE_HALVES),
+                                     DESCRY_U (p->kv_step != 0 ? p->kv_step : p->head_dim) }, 13);
 }

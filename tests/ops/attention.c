@@ -204,6 +204,97 @@ test_rope (DescryRun *run)
       }
 }
 
+/* One launch over caches that hold a head's rows together, against rotation and attention over heads side by side. */
+static void
+test_step (DescryRun *run)
+{
+  static const struct { guint rows, past, heads, kv_heads, dim, pairs; gboolean half, halves, norm; } steps[] = {
+    { 1, 0, 2, 1, 16, 8, FALSE, FALSE, FALSE },
+    { 1, 130, 9, 3, 64, 32, TRUE, FALSE, FALSE },
+    { 1, 700, 9, 3, 64, 32, TRUE, FALSE, FALSE },  /* several spans */
+    { 1, 385, 8, 2, 24, 6, FALSE, TRUE, TRUE },    /* the last span has two keys */
+    { 1, 192, 5, 5, 20, 0, TRUE, FALSE, FALSE },   /* the last span is the row's own key */
+    { 3, 40, 4, 2, 32, 16, TRUE, TRUE, FALSE },
+    { 20, 33, 6, 2, 40, 20, FALSE, FALSE, FALSE },
+  };
+  g_autoptr (GRand) rand = g_rand_new_with_seed (9);
+  guint c, i, h;
+
+  for (c = 0; c < G_N_ELEMENTS (steps); c++)
+    {
+      const guint rows = steps[c].rows, past = steps[c].past, dim = steps[c].dim, kv = steps[c].kv_heads, heads = steps[c].heads, room = past + rows + 3, pairs = steps[c].pairs;
+      const guint all = (heads + 2 * kv) * dim, width = heads * dim;
+      g_autofree float *x = random_floats (rand, rows * all, -1, 1), *k = random_floats (rand, room * kv * dim, -1, 1), *v = random_floats (rand, room * kv * dim, -1, 1);
+      g_autofree float *table = random_floats (rand, room * MAX (2 * pairs, 1), -1, 1), *gain = random_floats (rand, dim, 0.5, 2), *moved = g_new (float, room * kv * dim);
+      g_autofree float *found = g_new (float, MAX (rows * width, room * kv * dim)), *other = g_new (float, MAX (rows * width, room * kv * dim));
+      g_autofree double *expected = g_new (double, MAX (rows * width, room * kv * dim));
+      DescryTensor qkv = descry_run_tensor2 (run, rows, all), tt = descry_run_tensor2 (run, room, MAX (2 * pairs, 1)), tg = descry_run_tensor (run, DESCRY_F32, 1, &dim);
+      DescryTensor side[2], apart[2], plain = descry_run_tensor2 (run, room, kv * dim), heap = descry_run_tensor2 (run, kv * room, dim), out = guarded_tensor (run, rows, width);
+      DescryRotation rotation = { heads, kv, dim, 2 * pairs, steps[c].halves ? DESCRY_ROPE_HALVES : DESCRY_ROPE_PAIRS, tt, { 0 }, { 0 }, 1e-5f };
+      DescryAttention attention = { .heads = heads, .kv_heads = kv, .head_dim = dim, .causal = TRUE, .past = past };
+      g_autofree char *what = g_strdup_printf ("step %u", c);
+
+      if (steps[c].norm)
+        rotation.q_norm = rotation.k_norm = tg;
+      descry_run_write (run, tt, table, room * MAX (2 * pairs, 1));
+      descry_run_write (run, tg, gain, dim);
+      for (i = 0; i < 2; i++)
+        {
+          float *from = i == 0 ? k : v;
+          guint r, d;
+
+          for (r = 0; r < room; r++)
+            for (h = 0; h < kv; h++)
+              for (d = 0; d < dim; d++)
+                moved[(h * room + r) * dim + d] = from[(r * kv + h) * dim + d];
+          side[i] = descry_run_tensor (run, steps[c].half ? DESCRY_F16 : DESCRY_F32, 2, (guint[]) { room, kv * dim });
+          apart[i] = descry_run_tensor (run, steps[c].half ? DESCRY_F16 : DESCRY_F32, 2, (guint[]) { kv * room, dim });
+          descry_run_write (run, plain, from, room * kv * dim);
+          descry_run_write (run, heap, moved, room * kv * dim);
+          op_copy (run, side[i], plain);
+          op_copy (run, apart[i], heap);
+        }
+
+      descry_run_write (run, qkv, x, rows * all);
+      op_rotate (run, qkv, side[0], side[1], past, &rotation);
+      op_attention (run, out, descry_tensor_columns (qkv, 0, width), descry_tensor_slice (side[0], 0, past + rows), descry_tensor_slice (side[1], 0, past + rows), &attention);
+      descry_run_read (run, out, found, rows * width);
+      for (i = 0; i < rows * width; i++)
+        expected[i] = found[i];
+
+      rotation.kv_step = room * dim;
+      descry_run_write (run, qkv, x, rows * all);
+      op_attention_step (run, out, qkv, descry_tensor_slice (apart[0], 0, room), descry_tensor_slice (apart[1], 0, room), past, &rotation);
+      descry_run_read (run, out, found, rows * width);
+      assert_nmse (what, found, expected, rows * width, 1e-11);
+      check_guards (run, out, what);
+
+      /* The caches hold the same, in their own order. */
+      for (i = 0; i < 2; i++)
+        {
+          guint r, d;
+
+          op_copy (run, plain, side[i]);
+          op_copy (run, heap, apart[i]);
+          descry_run_read (run, plain, other, room * kv * dim);
+          descry_run_read (run, heap, found, room * kv * dim);
+          for (r = 0; r < room; r++)
+            for (h = 0; h < kv; h++)
+              for (d = 0; d < dim; d++)
+                expected[(h * room + r) * dim + d] = other[(r * kv + h) * dim + d];
+          assert_nmse (what, found, expected, room * kv * dim, steps[c].half ? 1e-8 : 1e-12); /* a half may be rounded the other way */
+          descry_run_release (run, &side[i]);
+          descry_run_release (run, &apart[i]);
+        }
+      descry_run_release (run, &qkv);
+      descry_run_release (run, &tt);
+      descry_run_release (run, &tg);
+      descry_run_release (run, &plain);
+      descry_run_release (run, &heap);
+      descry_run_release (run, &out);
+    }
+}
+
 static void
 test_limits (DescryRun *run)
 {
@@ -228,6 +319,7 @@ main (int    argc,
   add_op_test ("attention/attention", test_attention);
   add_op_test ("attention/nan", test_nan);
   add_op_test ("attention/rope", test_rope);
+  add_op_test ("attention/step", test_step);
   add_op_test ("attention/limits", test_limits);
 
   return g_test_run ();
