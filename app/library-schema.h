@@ -69,6 +69,9 @@ static const char *const library_steps[] = {
 
   /* 3: what a person changed in the objects, as descry_edits_to_json() writes it */
   "ALTER TABLE pictures ADD COLUMN edits TEXT;",
+
+  /* 4: DescryEngineStatus.models at the time */
+  "ALTER TABLE analyses ADD COLUMN models TEXT;",
 };
 
 #define LIBRARY_VERSION ((int) G_N_ELEMENTS (library_steps))

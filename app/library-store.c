@@ -93,9 +93,9 @@ open_writable (const char *path,
       return NULL;
     }
   sqlite3_busy_timeout (self->db, BUSY_MS);
-  /* secure_delete: deleted rows are overwritten. With a write-ahead log, NORMAL loses nothing when the process dies
-   * and nothing but the last moments when the power does. */
-  if (!library_execute (self, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
+  /* secure_delete: deleted rows are overwritten. FULL: what was returned as written is there when the power fails, too;
+   * nobody waits for it but the library's own thread. */
+  if (!library_execute (self, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
                       "PRAGMA cell_size_check = ON", error)
       || !check_pages (self, error)
       || !migrate (self, error))
@@ -270,6 +270,7 @@ gboolean
 descry_store_keep_scene (DescryStore *self,
                          const char  *hash,
                          DescryScene *scene,
+                         const char  *models,
                          gboolean     complete,
                          GError     **error)
 {
@@ -294,8 +295,9 @@ descry_store_keep_scene (DescryStore *self,
 
   picture = library_find_picture (self, hash, error);
   if (picture > 0)
-    statement = library_prepare (self, "INSERT INTO analyses (picture, bundle, scene, complete, made, features) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
-                               " ON CONFLICT (picture, bundle) DO UPDATE SET scene = ?3, complete = ?4, made = ?5, features = ?6", error);
+    statement = library_prepare (self, "INSERT INTO analyses (picture, bundle, scene, complete, made, features, models)"
+                               " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (picture, bundle) DO UPDATE SET scene = ?3, complete = ?4,"
+                               " made = ?5, features = ?6, models = ?7", error);
   if (statement != NULL)
     {
       sqlite3_bind_int64 (statement, 1, picture);
@@ -304,6 +306,7 @@ descry_store_keep_scene (DescryStore *self,
       sqlite3_bind_int (statement, 4, complete);
       sqlite3_bind_int64 (statement, 5, g_get_real_time ());
       sqlite3_bind_blob64 (statement, 6, features->data, features->len, SQLITE_TRANSIENT);
+      library_bind_text (statement, 7, models);
       good = library_finish (self, statement, error);
       g_clear_pointer (&statement, sqlite3_finalize);
     }
@@ -317,9 +320,10 @@ descry_store_load_scene (DescryStore *self,
                          const char  *hash,
                          const char  *bundle,
                          gboolean    *complete,
+                         char       **models,
                          GError     **error)
 {
-  g_autoptr (Statement) statement = library_prepare (self, "SELECT scene, complete, features FROM analyses JOIN pictures ON pictures.id = picture WHERE hash = ?1"
+  g_autoptr (Statement) statement = library_prepare (self, "SELECT scene, complete, features, models FROM analyses JOIN pictures ON pictures.id = picture WHERE hash = ?1"
                                                    " ORDER BY bundle IS ?2 DESC, made DESC LIMIT 1", error);
   DescryScene *scene;
   json_error_t reason;
@@ -349,6 +353,8 @@ descry_store_load_scene (DescryStore *self,
     descry_features_unpack (scene, sqlite3_column_blob (statement, 2), (gsize) sqlite3_column_bytes (statement, 2));
   if (complete != NULL)
     *complete = scene != NULL && sqlite3_column_int (statement, 1) != 0;
+  if (models != NULL)
+    *models = library_column_text (statement, 3);
 
   return scene;
 }

@@ -27,6 +27,7 @@ typedef struct
 {
   char       *key; /* unique */
   DescryTurn *turn; /* stopped, if the program ended while it was answered */
+  gboolean    finished; /* else the program ended */
 } DescryKeptTurn;
 
 typedef struct
@@ -47,10 +48,11 @@ gboolean     descry_store_is_read_only (DescryStore *self);
  * has just forgotten, are not kept, and that is no error. */
 gboolean     descry_store_remember   (DescryStore *self, const char *hash, const char *name, const char *path, GError **error);
 
-/* One scene for each picture and bundle. @complete: its analysis ran to the end. */
-gboolean     descry_store_keep_scene (DescryStore *self, const char *hash, DescryScene *scene, gboolean complete, GError **error);
+/* One scene for each picture and bundle. @models: stands for the networks that found it, or NULL; @complete: its analysis ran
+ * to the end. */
+gboolean     descry_store_keep_scene (DescryStore *self, const char *hash, DescryScene *scene, const char *models, gboolean complete, GError **error);
 /* The scene of @bundle, else the newest of any. NULL without an error: there is none. */
-DescryScene *descry_store_load_scene (DescryStore *self, const char *hash, const char *bundle, gboolean *complete, GError **error);
+DescryScene *descry_store_load_scene (DescryStore *self, const char *hash, const char *bundle, gboolean *complete, char **models, GError **error);
 
 /* What a person changed in the objects, as text; NULL without an error: nothing. (transfer full) */
 gboolean     descry_store_keep_edits (DescryStore *self, const char *hash, const char *edits, GError **error);

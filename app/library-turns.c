@@ -253,7 +253,8 @@ descry_store_load_turns (DescryStore *self,
       kept->turn = turn;
       turn->answer = library_column_text (statement, 3);
       turn->prompt = library_column_text (statement, 6);
-      turn->stopped = sqlite3_column_int (statement, 8) != 0 || sqlite3_column_int (statement, 7) == 0;
+      kept->finished = sqlite3_column_int (statement, 7) != 0;
+      turn->stopped = sqlite3_column_int (statement, 8) != 0 || !kept->finished;
       turn->soft_tokens = (guint) sqlite3_column_int64 (statement, 9);
       turn->prompt_tokens = (guint) sqlite3_column_int64 (statement, 10);
       turn->answer_tokens = (guint) sqlite3_column_int64 (statement, 11);

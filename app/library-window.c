@@ -14,6 +14,7 @@
 #include <glib/gi18n.h>
 
 #define RECENT 10
+#define PATIENCE_MS 1500 /* another process can have the file for seconds: the picture is not kept waiting for it */
 
 /* One to a window, and gone with it. */
 typedef struct
@@ -22,7 +23,9 @@ typedef struct
   DescryWindow  *window; /* borrowed: it owns this */
   DescryEngine  *engine; /* or NULL */
   GCancellable  *lookup; /* of the picture that is being looked up, or NULL */
+  guint          patience; /* source: when it has taken too long */
   char          *hash; /* of the window's picture; NULL: not known yet, or forgotten */
+  char          *models; /* that found the scene, or NULL */
   GPtrArray     *waiting; /* of Waiting: turns that came before the hash */
   GMenu         *recent;
 } Keeper;
@@ -56,7 +59,9 @@ keeper_free (gpointer data)
   g_clear_object (&self->engine);
   g_clear_object (&self->recent);
   g_ptr_array_unref (self->waiting);
+  g_clear_handle_id (&self->patience, g_source_remove);
   g_free (self->hash);
+  g_free (self->models);
   g_free (self);
 }
 
@@ -108,30 +113,41 @@ recent_action (GSimpleAction *action,
 
 /* --------- The window's signals ------------------ */
 
-/* What the engine would analyze with, or NULL while it is still opening. */
-static char *
-engine_bundle (Keeper *self)
+/* What the engine would analyze with; NULL while it is still opening. */
+static void
+get_models (Keeper *self,
+            char  **bundle,
+            char  **models)
 {
   DescryEngineStatus *status = self->engine != NULL ? descry_engine_status (self->engine) : NULL;
-  char *bundle = status != NULL ? g_strdup (status->bundle) : NULL;
 
+  if (bundle != NULL)
+    *bundle = status != NULL ? g_strdup (status->bundle) : NULL;
+  *models = status != NULL ? g_strdup (status->models) : NULL;
   descry_engine_status_free (status);
-  return bundle;
 }
 
 static void
 give_back (Keeper      *self,
-                  DescryImage *image,
-                  DescryKept  *kept)
+           DescryImage *image,
+           DescryKept  *kept)
 {
-  g_autofree char *bundle = engine_bundle (self);
-  g_autoptr (GPtrArray) turns = g_ptr_array_new ();
-  gboolean complete = kept->complete && kept->scene != NULL && (bundle == NULL || g_strcmp0 (bundle, kept->scene->bundle) == 0);
+  g_autofree char *models = NULL;
+  g_autoptr (GArray) turns = g_array_new (FALSE, FALSE, sizeof (DescryPastTurn));
+  gboolean complete;
   guint i;
 
+  get_models (self, NULL, &models);
+  complete = kept->complete && kept->scene != NULL && (models == NULL || g_strcmp0 (models, kept->models) == 0);
   self->hash = g_strdup (kept->hash);
+  self->models = g_strdup (kept->models);
   for (i = 0; i < kept->turns->len; i++)
-    g_ptr_array_add (turns, ((DescryKeptTurn *) g_ptr_array_index (kept->turns, i))->turn);
+    {
+      const DescryKeptTurn *old = g_ptr_array_index (kept->turns, i);
+      const DescryPastTurn past = { old->key, old->turn, !old->finished };
+
+      g_array_append_val (turns, past);
+    }
   descry_window_continue (self->window, image, kept->scene, complete, kept->edits, turns);
   for (i = 0; i < self->waiting->len; i++)
     {
@@ -163,6 +179,7 @@ looked_up_cb (GObject      *source,
   if (self != NULL && self->lookup == lookup->lookup)
     {
       g_clear_object (&self->lookup);
+      g_clear_handle_id (&self->patience, g_source_remove);
       if (kept != NULL)
         give_back (self, lookup->image, kept);
       else
@@ -175,6 +192,17 @@ looked_up_cb (GObject      *source,
   g_free (lookup);
 }
 
+/* What is kept comes later, then: the talk and the changes. */
+static gboolean
+impatient_cb (gpointer data)
+{
+  Keeper *self = data;
+
+  self->patience = 0;
+  descry_window_continue (self->window, descry_window_get_image (self->window), NULL, FALSE, NULL, NULL);
+  return G_SOURCE_REMOVE;
+}
+
 static gboolean
 opened_cb (DescryWindow *window,
            DescryImage  *image,
@@ -182,14 +210,18 @@ opened_cb (DescryWindow *window,
            const char   *path,
            Keeper       *self)
 {
-  g_autofree char *bundle = engine_bundle (self);
+  g_autofree char *bundle = NULL, *models = NULL;
   Lookup *lookup = g_new0 (Lookup, 1);
 
+  get_models (self, &bundle, &models);
   g_cancellable_cancel (self->lookup);
   g_clear_object (&self->lookup);
   g_clear_pointer (&self->hash, g_free);
+  g_clear_pointer (&self->models, g_free);
   g_ptr_array_set_size (self->waiting, 0);
 
+  g_clear_handle_id (&self->patience, g_source_remove);
+  self->patience = g_timeout_add (PATIENCE_MS, impatient_cb, self);
   self->lookup = g_cancellable_new ();
   g_weak_ref_init (&lookup->window, window);
   lookup->image = descry_image_ref (image);
@@ -205,8 +237,20 @@ scene_changed_cb (DescryWindow *window,
                   gboolean      complete,
                   Keeper       *self)
 {
+  g_autofree char *models = NULL;
+
+  /* Pieces of a scene that was given back stay with the networks that found it. */
+  if (complete)
+    {
+      get_models (self, NULL, &models);
+      if (descry_window_get_analyzed (window))
+        {
+          g_free (self->models);
+          self->models = g_steal_pointer (&models);
+        }
+    }
   if (self->hash != NULL)
-    descry_library_keep_scene (self->library, self->hash, scene, complete);
+    descry_library_keep_scene (self->library, self->hash, scene, self->models, complete);
 }
 
 static void
@@ -237,6 +281,19 @@ turn_changed_cb (DescryWindow *window,
 }
 
 static void
+turn_deleted_cb (DescryChat *chat,
+                 const char *key,
+                 Keeper     *self)
+{
+  guint i;
+
+  for (i = self->waiting->len; i > 0; i--)
+    if (strcmp (((Waiting *) g_ptr_array_index (self->waiting, i - 1))->key, key) == 0)
+      g_ptr_array_remove_index (self->waiting, i - 1);
+  descry_library_delete_turn (self->library, key);
+}
+
+static void
 conversation_begun_cb (DescryWindow *window,
                        Keeper       *self)
 {
@@ -244,16 +301,17 @@ conversation_begun_cb (DescryWindow *window,
     descry_library_begin_conversation (self->library, self->hash);
 }
 
-/* The engine knows only now what it works with: a scene that was shown meanwhile may be of another bundle. */
+/* The engine knows only now what it works with: a scene that was given back meanwhile may be of other networks. */
 static void
 engine_changed_cb (DescryEngine *engine,
                    DescryWindow *window)
 {
   Keeper *self = g_object_get_data (G_OBJECT (window), "descry-keeper");
-  DescryScene *found = descry_window_get_found (window);
-  g_autofree char *bundle = engine_bundle (self);
+  g_autofree char *models = NULL;
 
-  if (bundle != NULL && found != NULL && self->hash != NULL && g_strcmp0 (found->bundle, bundle) != 0 && descry_window_is_idle (window))
+  get_models (self, NULL, &models);
+  if (models != NULL && self->hash != NULL && descry_window_get_found (window) != NULL && g_strcmp0 (self->models, models) != 0
+      && descry_window_is_idle (window))
     descry_window_analyze (window);
 }
 
@@ -359,6 +417,7 @@ destroyed_cb (DescryWindow *window,
               Keeper       *self)
 {
   g_signal_handlers_disconnect_by_data (self->library, self);
+  g_clear_handle_id (&self->patience, g_source_remove);
 }
 
 void
@@ -385,6 +444,7 @@ descry_library_attach (DescryLibrary *library,
   g_signal_connect (window, "scene-changed", G_CALLBACK (scene_changed_cb), self);
   g_signal_connect (window, "edits-changed", G_CALLBACK (edits_changed_cb), self);
   g_signal_connect (window, "turn-changed", G_CALLBACK (turn_changed_cb), self);
+  g_signal_connect (descry_window_get_chat (window), "turn-deleted", G_CALLBACK (turn_deleted_cb), self);
   g_signal_connect (window, "conversation-begun", G_CALLBACK (conversation_begun_cb), self);
   g_signal_connect (window, "destroy", G_CALLBACK (destroyed_cb), self);
   g_signal_connect (library, "problem", G_CALLBACK (problem_cb), self);

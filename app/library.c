@@ -11,6 +11,9 @@
 
 #include <glib/gi18n.h>
 
+#define RETRY_SECONDS 5 /* between two attempts to write what could not be written */
+#define MOST_LATE 10000 /* jobs that wait for that; more are given up */
+
 typedef struct _Job Job;
 
 /* Everything here but the queue and the weak reference is the thread's own. */
@@ -24,9 +27,13 @@ typedef struct
   GError       *closed; /* why */
   GHashTable   *owed; /* hash → Job: pictures that could not be remembered yet */
   gboolean      complained;
+  GQueue        late; /* of Job: writes that failed and may succeed later, in order */
+  gint64        rest_until; /* until then nothing of it is tried: it takes long to fail */
+  gint64        opened; /* when that was tried last */
 } Worker;
 
-typedef void (*Work) (Worker *worker, Job *job);
+/* FALSE: to be done again later. */
+typedef gboolean (*Work) (Worker *worker, Job *job);
 
 struct _Job
 {
@@ -40,6 +47,7 @@ struct _Job
   DescryImage *image;
   DescryScene *scene;
   DescryTurn  *turn;
+  char        *models;
   gboolean     complete; /* of a scene, or finished of a turn */
   guint        n;
 };
@@ -67,6 +75,7 @@ job_free (Job *job)
   g_free (job->name);
   g_free (job->path);
   g_free (job->text);
+  g_free (job->models);
   g_clear_pointer (&job->image, descry_image_unref);
   g_clear_pointer (&job->scene, descry_scene_unref);
   g_clear_pointer (&job->turn, descry_turn_unref);
@@ -82,6 +91,7 @@ descry_kept_free (DescryKept *kept)
   g_clear_pointer (&kept->hash, g_free);
   g_clear_pointer (&kept->scene, descry_scene_unref);
   g_clear_pointer (&kept->edits, g_free);
+  g_clear_pointer (&kept->models, g_free);
   g_clear_pointer (&kept->turns, g_ptr_array_unref);
   g_free (kept);
 }
@@ -150,7 +160,7 @@ account (Worker       *worker,
     {
       worker->complained = TRUE;
       if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_NO_SPACE))
-        tell (worker, g_strdup (_("The disk is full: what is found and said from now on is not kept.")));
+        tell (worker, g_strdup (_("The disk is full: what is found and said from now on is kept only when there is room again.")));
       else if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_READ_ONLY))
         tell (worker, g_strdup_printf (_("The library cannot be written: what is found and said is not kept. (%s)"), error->message));
       else
@@ -160,14 +170,26 @@ account (Worker       *worker,
 
 /* --------- The thread: jobs ------------------ */
 
+/* The end of a write. */
+static gboolean
+conclude (Worker       *worker,
+          gboolean      good,
+          const GError *error)
+{
+  account (worker, good, error);
+
+  /* A file that was opened for reading stays so; a scene that cannot be written as JSON never can. */
+  return good || (worker->store != NULL && descry_store_is_read_only (worker->store)) || g_error_matches (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA);
+}
+
 static void
 remember (Worker *worker,
           Job    *job)
 {
   g_autoptr (GError) error = NULL;
-  gboolean good = descry_store_remember (worker->store, job->hash, job->name, job->path, &error);
+  gboolean good = worker->store != NULL && descry_store_remember (worker->store, job->hash, job->name, job->path, &error);
 
-  account (worker, good, error);
+  account (worker, good, worker->store != NULL ? error : worker->closed);
   if (!good)
     {
       Job *owed = g_new0 (Job, 1);
@@ -191,7 +213,7 @@ settle (Worker     *worker,
     g_hash_table_remove (worker->owed, hash);
 }
 
-static void
+static gboolean
 open_picture_work (Worker *worker,
                    Job    *job)
 {
@@ -202,8 +224,14 @@ open_picture_work (Worker *worker,
   kept->hash = descry_image_hash (job->image);
   job->hash = g_strdup (kept->hash);
   remember (worker, job);
+  if (worker->store == NULL)
+    {
+      kept->turns = g_ptr_array_new_with_free_func ((GDestroyNotify) descry_kept_turn_free);
+      g_task_return_pointer (job->task, kept, (GDestroyNotify) descry_kept_free);
+      return TRUE;
+    }
 
-  kept->scene = descry_store_load_scene (worker->store, kept->hash, job->text, &kept->complete, &scene_error);
+  kept->scene = descry_store_load_scene (worker->store, kept->hash, job->text, &kept->complete, &kept->models, &scene_error);
   if (scene_error != NULL)
     g_message ("the kept scene of %s: %s", job->name, scene_error->message);
   /* The hash vouches for the size; a scene that says otherwise is not of this picture. */
@@ -218,9 +246,10 @@ open_picture_work (Worker *worker,
     }
 
   g_task_return_pointer (job->task, kept, (GDestroyNotify) descry_kept_free);
+  return TRUE;
 }
 
-static void
+static gboolean
 keep_scene_work (Worker *worker,
                  Job    *job)
 {
@@ -228,11 +257,11 @@ keep_scene_work (Worker *worker,
   gboolean good;
 
   settle (worker, job->hash, &error);
-  good = error == NULL && descry_store_keep_scene (worker->store, job->hash, job->scene, job->complete, &error);
-  account (worker, good, error);
+  good = error == NULL && descry_store_keep_scene (worker->store, job->hash, job->scene, job->models, job->complete, &error);
+  return conclude (worker, good, error);
 }
 
-static void
+static gboolean
 keep_edits_work (Worker *worker,
                  Job    *job)
 {
@@ -241,10 +270,10 @@ keep_edits_work (Worker *worker,
 
   settle (worker, job->hash, &error);
   good = error == NULL && descry_store_keep_edits (worker->store, job->hash, job->text, &error);
-  account (worker, good, error);
+  return conclude (worker, good, error);
 }
 
-static void
+static gboolean
 keep_turn_work (Worker *worker,
                 Job    *job)
 {
@@ -253,20 +282,20 @@ keep_turn_work (Worker *worker,
 
   settle (worker, job->hash, &error);
   good = error == NULL && descry_store_keep_turn (worker->store, job->hash, job->key, job->turn, job->complete, &error);
-  account (worker, good, error);
+  return conclude (worker, good, error);
 }
 
-static void
+static gboolean
 delete_turn_work (Worker *worker,
                   Job    *job)
 {
   g_autoptr (GError) error = NULL;
   gboolean good = descry_store_delete_turn (worker->store, job->key, &error);
 
-  account (worker, good, error);
+  return conclude (worker, good, error);
 }
 
-static void
+static gboolean
 begin_conversation_work (Worker *worker,
                          Job    *job)
 {
@@ -275,7 +304,7 @@ begin_conversation_work (Worker *worker,
 
   settle (worker, job->hash, &error);
   good = error == NULL && descry_store_begin_conversation (worker->store, job->hash, &error);
-  account (worker, good, error);
+  return conclude (worker, good, error);
 }
 
 static void
@@ -289,7 +318,7 @@ return_list (Job       *job,
     g_task_return_error (job->task, error);
 }
 
-static void
+static gboolean
 recent_work (Worker *worker,
              Job    *job)
 {
@@ -297,9 +326,10 @@ recent_work (Worker *worker,
   GPtrArray *list = descry_store_recent (worker->store, job->n, &error);
 
   return_list (job, list, error);
+  return TRUE;
 }
 
-static void
+static gboolean
 search_work (Worker *worker,
              Job    *job)
 {
@@ -307,15 +337,37 @@ search_work (Worker *worker,
   GPtrArray *list = descry_store_search (worker->store, job->text, job->n, &error);
 
   return_list (job, list, error);
+  return TRUE;
 }
 
+/* @hash: NULL for all. */
 static void
+forget_late (Worker     *worker,
+             const char *hash)
+{
+  GList *l, *next;
+
+  for (l = worker->late.head; l != NULL; l = next)
+    {
+      Job *job = l->data;
+
+      next = l->next;
+      if (hash == NULL || g_strcmp0 (job->hash, hash) == 0)
+        {
+          g_queue_delete_link (&worker->late, l);
+          job_free (job);
+        }
+    }
+}
+
+static gboolean
 forget_work (Worker *worker,
              Job    *job)
 {
   GError *error = NULL;
   gboolean good;
 
+  forget_late (worker, job->hash);
   if (job->hash != NULL)
     {
       g_hash_table_remove (worker->owed, job->hash);
@@ -331,6 +383,7 @@ forget_work (Worker *worker,
     g_task_return_boolean (job->task, TRUE);
   else
     g_task_return_error (job->task, error);
+  return TRUE;
 }
 
 /* --------- The thread ------------------ */
@@ -348,6 +401,89 @@ worker_open (Worker *worker)
     account (worker, FALSE, worker->closed);
 }
 
+/* A file that could not be opened may be openable now. */
+static gboolean
+have_store (Worker *worker)
+{
+  gint64 now = g_get_monotonic_time ();
+
+  if (worker->store == NULL && now - worker->opened > RETRY_SECONDS * G_TIME_SPAN_SECOND)
+    {
+      g_clear_error (&worker->closed);
+      worker_open (worker);
+      worker->opened = g_get_monotonic_time ();
+    }
+
+  return worker->store != NULL;
+}
+
+static gboolean
+is_write (const Job *job)
+{
+  return job->task == NULL && job->work != NULL;
+}
+
+/* Only the newest of a turn, of a scene and of edits counts; it takes the older one's place in the order. */
+static void
+put_off (Worker *worker,
+         Job    *job)
+{
+  GList *l;
+
+  for (l = worker->late.head; l != NULL; l = l->next)
+    {
+      Job *other = l->data;
+
+      if (other->work == job->work && job->work != begin_conversation_work && g_strcmp0 (other->key, job->key) == 0
+          && g_strcmp0 (other->hash, job->hash) == 0)
+        {
+          job_free (other);
+          l->data = job;
+          return;
+        }
+    }
+
+  if (worker->late.length < MOST_LATE)
+    g_queue_push_tail (&worker->late, job);
+  else
+    job_free (job);
+}
+
+/* Runs a job; FALSE: it is to be done again. One that waited for another process is not tried at once again. */
+static gboolean
+attempt (Worker *worker,
+         Job    *job)
+{
+  gint64 begin = g_get_monotonic_time ();
+  gboolean done = job->work (worker, job);
+
+  if (!done && g_get_monotonic_time () - begin > G_TIME_SPAN_SECOND / 2)
+    worker->rest_until = g_get_monotonic_time () + RETRY_SECONDS * G_TIME_SPAN_SECOND;
+
+  return done;
+}
+
+static void
+catch_up (Worker *worker)
+{
+  if (worker->late.length == 0 || g_get_monotonic_time () < worker->rest_until || !have_store (worker))
+    return;
+
+  while (worker->late.length > 0 && attempt (worker, worker->late.head->data))
+    job_free (g_queue_pop_head (&worker->late));
+}
+
+static void
+run_write (Worker *worker,
+           Job    *job)
+{
+  catch_up (worker);
+  if (worker->late.length > 0 || !have_store (worker) || !attempt (worker, job))
+    put_off (worker, job);
+  else
+    job_free (job);
+}
+
 static gpointer
 worker_thread (gpointer data)
 {
@@ -355,20 +491,39 @@ worker_thread (gpointer data)
   gboolean more = TRUE;
 
   worker_open (worker);
+  worker->opened = g_get_monotonic_time ();
   while (more)
     {
-      Job *job = g_async_queue_pop (worker->jobs);
+      Job *job = worker->late.length > 0 ? g_async_queue_timeout_pop (worker->jobs, RETRY_SECONDS * G_USEC_PER_SEC) : g_async_queue_pop (worker->jobs);
+
+      if (job == NULL)
+        {
+          catch_up (worker);
+          continue;
+        }
 
       more = job->work != NULL;
+      if (is_write (job))
+        {
+          run_write (worker, job);
+          continue;
+        }
+
       if (job->task != NULL && g_task_return_error_if_cancelled (job->task))
         ;
-      else if (more && worker->store != NULL)
+      else if (more && (have_store (worker) || job->work == open_picture_work))
         job->work (worker, job);
       else if (job->task != NULL)
         g_task_return_error (job->task, g_error_copy (worker->closed));
       job_free (job);
     }
 
+  worker->rest_until = 0;
+  worker->opened = 0;
+  catch_up (worker);
+  if (worker->late.length > 0)
+    g_message ("%u changes could not be written", worker->late.length);
+  forget_late (worker, NULL);
   g_clear_pointer (&worker->store, descry_store_close);
   g_clear_error (&worker->closed);
   g_clear_pointer (&worker->owed, g_hash_table_unref);
@@ -517,6 +672,7 @@ void
 descry_library_keep_scene (DescryLibrary *self,
                            const char    *hash,
                            DescryScene   *scene,
+                           const char    *models,
                            gboolean       complete)
 {
   Job *job = job_new (keep_scene_work, hash);
@@ -524,6 +680,7 @@ descry_library_keep_scene (DescryLibrary *self,
   g_return_if_fail (DESCRY_IS_LIBRARY (self) && hash != NULL && scene != NULL);
 
   job->scene = descry_scene_ref (scene);
+  job->models = g_strdup (models);
   job->complete = complete;
   push (self, job);
 }

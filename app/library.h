@@ -1,7 +1,8 @@
 /* library.h - the library of pictures, what was found in them and what was said, seen from the window
  *
  * A thread of its own owns the file; nothing here waits. Writes are fire and forget and keep their order, loads are
- * async pairs. When the file cannot be written work goes on without saving. Main thread only.
+ * async pairs. When the file cannot be written work goes on, and what could not be saved is tried again until the end of
+ * the program. Main thread only.
  *
  * Signals:
  *   "problem"   (const char *message): it cannot be opened or written, once until a write succeeds again; or a damaged
@@ -26,6 +27,7 @@ typedef struct
   char        *hash;
   DescryScene *scene; /* or NULL */
   gboolean     complete; /* its analysis ran to the end */
+  char        *models; /* that found it, or NULL */
   char        *edits; /* JSON, or NULL */
   GPtrArray   *turns; /* of DescryKeptTurn, oldest first */
 } DescryKept;
@@ -43,7 +45,7 @@ void           descry_library_open_picture_async  (DescryLibrary *self, DescryIm
                                                    GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
 DescryKept    *descry_library_open_picture_finish (DescryLibrary *self, GAsyncResult *result, GError **error);
 
-void           descry_library_keep_scene         (DescryLibrary *self, const char *hash, DescryScene *scene, gboolean complete);
+void           descry_library_keep_scene         (DescryLibrary *self, const char *hash, DescryScene *scene, const char *models, gboolean complete);
 void           descry_library_keep_edits         (DescryLibrary *self, const char *hash, const char *edits);
 /* @key: unique, of the window's making. */
 void           descry_library_keep_turn          (DescryLibrary *self, const char *hash, const char *key, DescryTurn *turn, gboolean finished); /* @turn stays as it is from now on */

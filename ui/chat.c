@@ -41,11 +41,14 @@ struct _DescryChat
   DescryScene       *scene;
   GArray            *chips; /* of guint */
   DescryTurnView    *running; /* borrowed from the box */
+  DescryTurnView    *restored; /* the newest that came back, or NULL; borrowed */
+  char              *replaced; /* key of the turn that the next question takes the place of, or NULL */
+  char              *wanted; /* key of the turn to scroll to when it has its place, or NULL */
   char              *blocked;
   gboolean           follow; /* the newest text */
 };
 
-enum { ASK, STOP, LINK_HOVERED, LINK_ACTIVATED, N_SIGNALS };
+enum { ASK, STOP, LINK_HOVERED, LINK_ACTIVATED, TURN_DELETED, N_SIGNALS };
 
 static guint signals[N_SIGNALS];
 
@@ -73,6 +76,9 @@ update_send (DescryChat *self)
   gtk_widget_set_tooltip_text (GTK_WIDGET (self->send), self->blocked != NULL && !running ? self->blocked : name);
   gtk_accessible_update_property (GTK_ACCESSIBLE (self->send), GTK_ACCESSIBLE_PROPERTY_LABEL, name, -1);
   gtk_widget_set_sensitive (GTK_WIDGET (self->send), running || (self->blocked == NULL && *text != '\0'));
+  /* An edited question that is taken back takes no place. */
+  if (*text == '\0')
+    g_clear_pointer (&self->replaced, g_free);
   gtk_widget_set_visible (GTK_WIDGET (self->hint), gtk_text_buffer_get_char_count (gtk_text_view_get_buffer (self->entry)) == 0);
 }
 
@@ -312,6 +318,41 @@ link_activated_cb (DescryTurnView *view,
   g_signal_emit (self, signals[LINK_ACTIVATED], 0, ids, n);
 }
 
+static DescryTurnView *
+find_turn (DescryChat *self,
+           const char *key)
+{
+  GtkWidget *child;
+
+  for (child = gtk_widget_get_first_child (GTK_WIDGET (self->turns)); child != NULL; child = gtk_widget_get_next_sibling (child))
+    if (g_strcmp0 (descry_turn_view_get_key (DESCRY_TURN_VIEW (child)), key) == 0)
+      return DESCRY_TURN_VIEW (child);
+
+  return NULL;
+}
+
+static void
+delete_turn (DescryChat     *self,
+             DescryTurnView *view)
+{
+  g_autofree char *key = g_strdup (descry_turn_view_get_key (view));
+
+  if (self->restored == view)
+    self->restored = NULL;
+  gtk_box_remove (self->turns, GTK_WIDGET (view));
+  if (gtk_widget_get_first_child (GTK_WIDGET (self->turns)) == NULL)
+    gtk_stack_set_visible_child_name (self->stack, "empty");
+  if (key != NULL)
+    g_signal_emit (self, signals[TURN_DELETED], 0, key);
+}
+
+static void
+delete_cb (DescryTurnView *view,
+           DescryChat     *self)
+{
+  delete_turn (self, view);
+}
+
 static void
 ask_again_cb (DescryTurnView *view,
               DescryChat     *self)
@@ -324,7 +365,44 @@ ask_again_cb (DescryTurnView *view,
     if (self->scene != NULL && descry_scene_find (self->scene, g_array_index (chips, guint, i)) != NULL)
       g_array_append_val (self->chips, g_array_index (chips, guint, i));
   update_chips (self);
+  g_clear_pointer (&self->replaced, g_free);
   descry_chat_set_question (self, descry_turn_view_get_question (view));
+}
+
+static void
+edit_cb (DescryTurnView *view,
+         DescryChat     *self)
+{
+  ask_again_cb (view, self);
+  self->replaced = g_strdup (descry_turn_view_get_key (view));
+}
+
+static void
+repeat_cb (DescryTurnView *view,
+           DescryChat     *self)
+{
+  edit_cb (view, self);
+  if (self->running == NULL)
+    send_or_stop (self);
+}
+
+static gboolean
+scroll_to_wanted_cb (GtkWidget     *widget,
+                     GdkFrameClock *clock,
+                     gpointer       data)
+{
+  DescryChat *self = DESCRY_CHAT (widget);
+  DescryTurnView *view = self->wanted != NULL ? find_turn (self, self->wanted) : NULL;
+  double x, y;
+
+  if (view != NULL && (gtk_widget_get_height (GTK_WIDGET (view)) == 0
+                       || !gtk_widget_translate_coordinates (GTK_WIDGET (view), GTK_WIDGET (self->turns), 0, 0, &x, &y)))
+    return G_SOURCE_CONTINUE; /* it has no place yet */
+
+  if (view != NULL)
+    gtk_adjustment_set_value (gtk_scrolled_window_get_vadjustment (self->scroller), y);
+  g_clear_pointer (&self->wanted, g_free);
+  return G_SOURCE_REMOVE;
 }
 
 static void
@@ -345,17 +423,21 @@ scrolled_cb (GtkAdjustment *adjustment,
 }
 
 static DescryTurnView *
-add_turn (DescryChat *self,
-          const char *question,
-          GArray     *chips)
+add_turn (DescryChat     *self,
+          const char     *question,
+          GArray         *chips,
+          DescryTurnView *after) /* or NULL: the first */
 {
   GtkWidget *view = descry_turn_view_new (question, (const guint *) chips->data, chips->len, self->scene);
 
   g_signal_connect_object (view, "link-hovered", G_CALLBACK (link_hovered_cb), self, 0);
   g_signal_connect_object (view, "link-activated", G_CALLBACK (link_activated_cb), self, 0);
   g_signal_connect_object (view, "ask-again", G_CALLBACK (ask_again_cb), self, 0);
+  g_signal_connect_object (view, "edit", G_CALLBACK (edit_cb), self, 0);
+  g_signal_connect_object (view, "repeat", G_CALLBACK (repeat_cb), self, 0);
+  g_signal_connect_object (view, "delete", G_CALLBACK (delete_cb), self, 0);
   self->follow = TRUE;
-  gtk_box_append (self->turns, view);
+  gtk_box_insert_child_after (self->turns, view, GTK_WIDGET (after));
   gtk_stack_set_visible_child_name (self->stack, "turns");
 
   return DESCRY_TURN_VIEW (view);
@@ -363,21 +445,56 @@ add_turn (DescryChat *self,
 
 void
 descry_chat_restore (DescryChat *self,
-                     DescryTurn *turn)
+                     const char *key,
+                     DescryTurn *turn,
+                     gboolean    interrupted)
 {
   descry_assert_main_thread ();
 
-  descry_turn_view_finish (add_turn (self, turn->question, turn->chips), turn, self->scene);
+  self->restored = add_turn (self, turn->question, turn->chips, self->restored);
+  descry_turn_view_set_key (self->restored, key);
+  if (interrupted)
+    descry_turn_view_interrupt (self->restored, turn, self->scene);
+  else
+    descry_turn_view_finish (self->restored, turn, self->scene);
+}
+
+void
+descry_chat_set_key (DescryChat *self,
+                     const char *key)
+{
+  g_return_if_fail (self->running != NULL);
+
+  descry_turn_view_set_key (self->running, key);
+}
+
+gboolean
+descry_chat_reveal (DescryChat *self,
+                    const char *key)
+{
+  if (find_turn (self, key) == NULL)
+    return FALSE;
+
+  self->follow = FALSE;
+  g_free (self->wanted);
+  self->wanted = g_strdup (key);
+  gtk_widget_add_tick_callback (GTK_WIDGET (self), scroll_to_wanted_cb, NULL, NULL);
+  return TRUE;
 }
 
 void
 descry_chat_begin (DescryChat *self,
                    const char *question)
 {
+  g_autofree char *replaced = g_steal_pointer (&self->replaced);
+  DescryTurnView *before = replaced != NULL ? find_turn (self, replaced) : NULL;
+
   descry_assert_main_thread ();
   g_return_if_fail (self->running == NULL);
 
-  self->running = add_turn (self, question, self->chips);
+  self->running = add_turn (self, question, self->chips, DESCRY_TURN_VIEW (gtk_widget_get_last_child (GTK_WIDGET (self->turns))));
+  if (before != NULL)
+    delete_turn (self, before);
   gtk_text_buffer_set_text (gtk_text_view_get_buffer (self->entry), "", 0);
   g_array_set_size (self->chips, 0);
   update_chips (self);
@@ -450,7 +567,8 @@ descry_chat_get_history (DescryChat *self)
     {
       DescryTurn *turn = descry_turn_view_get_turn (DESCRY_TURN_VIEW (child));
 
-      if (turn != NULL)
+      /* What is asked now takes the place of the replaced one. */
+      if (turn != NULL && (self->replaced == NULL || g_strcmp0 (self->replaced, descry_turn_view_get_key (DESCRY_TURN_VIEW (child))) != 0))
         g_ptr_array_add (history, descry_turn_ref (turn));
     }
 
@@ -464,6 +582,9 @@ descry_chat_clear (DescryChat *self)
 
   descry_assert_main_thread ();
   self->running = NULL;
+  self->restored = NULL;
+  g_clear_pointer (&self->replaced, g_free);
+  g_clear_pointer (&self->wanted, g_free);
   while ((child = gtk_widget_get_first_child (GTK_WIDGET (self->turns))) != NULL)
     gtk_box_remove (self->turns, child);
   g_array_set_size (self->chips, 0);
@@ -523,6 +644,8 @@ descry_chat_finalize (GObject *object)
   g_clear_pointer (&self->scene, descry_scene_unref);
   g_clear_pointer (&self->chips, g_array_unref);
   g_clear_pointer (&self->blocked, g_free);
+  g_clear_pointer (&self->replaced, g_free);
+  g_clear_pointer (&self->wanted, g_free);
 
   G_OBJECT_CLASS (descry_chat_parent_class)->finalize (object);
 }
@@ -542,6 +665,7 @@ descry_chat_class_init (DescryChatClass *class)
                                         G_TYPE_NONE, 2, G_TYPE_POINTER, G_TYPE_UINT);
   signals[LINK_ACTIVATED] = g_signal_new ("link-activated", DESCRY_TYPE_CHAT, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
                                           G_TYPE_NONE, 2, G_TYPE_POINTER, G_TYPE_UINT);
+  signals[TURN_DELETED] = g_signal_new ("turn-deleted", DESCRY_TYPE_CHAT, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
 
   gtk_widget_class_set_template_from_resource (widget_class, DESCRY_RESOURCE_BASE "/ui/chat.ui");
   gtk_widget_class_bind_template_child (widget_class, DescryChat, column);

@@ -7,6 +7,7 @@
  *   "stop"           ()
  *   "link-hovered"   (const guint *ids, guint n)
  *   "link-activated" (const guint *ids, guint n)
+ *   "turn-deleted"   (const char *key): by a person, or another one has taken its place
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -48,8 +49,13 @@ void       descry_chat_set_stage     (DescryChat *self, const char *text);
 void       descry_chat_append        (DescryChat *self, const char *text);
 void       descry_chat_finish        (DescryChat *self, DescryTurn *turn);
 void       descry_chat_fail          (DescryChat *self, const char *message, gboolean stopped);
-/* A finished turn of earlier, after those that are there. */
-void       descry_chat_restore       (DescryChat *self, DescryTurn *turn);
+/* A turn of earlier, after those that came back before it and before those that were asked here. @interrupted: the
+ * program ended before its answer did. */
+void       descry_chat_restore       (DescryChat *self, const char *key, DescryTurn *turn, gboolean interrupted);
+/* Under which the running turn is kept. */
+void       descry_chat_set_key       (DescryChat *self, const char *key);
+/* Scrolls to a turn; FALSE: it is not here. */
+gboolean   descry_chat_reveal        (DescryChat *self, const char *key);
 gboolean   descry_chat_is_running    (DescryChat *self);
 
 /* Marks phrases that name these objects. */

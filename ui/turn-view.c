@@ -15,6 +15,7 @@
 
 #include "ui/badge.h"
 #include "ui/main-thread.h"
+#include "ui/markdown.h"
 
 typedef struct
 {
@@ -27,6 +28,7 @@ struct _DescryTurnView
   GtkWidget     parent_instance;
 
   char         *question;
+  char         *key; /* or NULL */
   GArray       *chips; /* of guint */
   DescryTurn   *turn; /* when finished */
 
@@ -41,7 +43,7 @@ struct _DescryTurnView
   char         *hovered_uri;
 };
 
-enum { LINK_HOVERED, LINK_ACTIVATED, ASK_AGAIN, N_SIGNALS };
+enum { LINK_HOVERED, LINK_ACTIVATED, ASK_AGAIN, EDIT, REPEAT, DELETE, N_SIGNALS };
 
 static guint signals[N_SIGNALS];
 
@@ -293,8 +295,8 @@ static void
 copy_clicked_cb (GtkButton      *button,
                  DescryTurnView *self)
 {
-  g_autofree char *answer = descry_turn_view_get_text (self);
-  g_autofree char *text = g_strdup_printf ("**%s**\n\n%s\n", self->question, answer);
+  g_autoptr (DescryTurn) turn = descry_turn_view_dup_turn (self);
+  g_autofree char *text = descry_turn_to_markdown (turn);
 
   gdk_clipboard_set_text (gtk_widget_get_clipboard (GTK_WIDGET (self)), text);
 }
@@ -304,6 +306,27 @@ ask_again_clicked_cb (GtkButton      *button,
                       DescryTurnView *self)
 {
   g_signal_emit (self, signals[ASK_AGAIN], 0);
+}
+
+static void
+edit_clicked_cb (GtkButton      *button,
+                 DescryTurnView *self)
+{
+  g_signal_emit (self, signals[EDIT], 0);
+}
+
+static void
+repeat_clicked_cb (GtkButton      *button,
+                   DescryTurnView *self)
+{
+  g_signal_emit (self, signals[REPEAT], 0);
+}
+
+static void
+delete_clicked_cb (GtkButton      *button,
+                   DescryTurnView *self)
+{
+  g_signal_emit (self, signals[DELETE], 0);
 }
 
 static GtkWidget *
@@ -346,6 +369,8 @@ add_footer (DescryTurnView *self,
   gtk_box_append (self->footer, label);
   footer_button (self, "edit-copy-symbolic", _("Copy question and answer"), G_CALLBACK (copy_clicked_cb));
   footer_button (self, "view-refresh-symbolic", _("Ask again about these"), G_CALLBACK (ask_again_clicked_cb));
+  footer_button (self, "document-edit-symbolic", _("Edit and ask again"), G_CALLBACK (edit_clicked_cb));
+  footer_button (self, "user-trash-symbolic", _("Delete question and answer"), G_CALLBACK (delete_clicked_cb));
 }
 
 /* The objects an answer rests on, and the text that was sent: a wrong answer can be seen to be wrong. */
@@ -427,17 +452,13 @@ set_paragraphs (DescryTurnView *self,
     }
 }
 
-void
-descry_turn_view_finish (DescryTurnView *self,
-                         DescryTurn     *turn,
-                         DescryScene    *scene)
+static void
+show_turn (DescryTurnView *self,
+           DescryTurn     *turn)
 {
-  g_autofree char *note = NULL;
   const char *answer = turn->answer != NULL ? turn->answer : "";
 
   descry_assert_main_thread ();
-  g_return_if_fail (self->turn == NULL);
-
   stop_stream (self);
   self->turn = descry_turn_ref (turn);
 
@@ -454,7 +475,18 @@ descry_turn_view_finish (DescryTurnView *self,
       flush_pending (self);
     }
   set_paragraphs (self, NULL, 0);
+}
 
+void
+descry_turn_view_finish (DescryTurnView *self,
+                         DescryTurn     *turn,
+                         DescryScene    *scene)
+{
+  g_autofree char *note = NULL;
+
+  g_return_if_fail (self->turn == NULL);
+
+  show_turn (self, turn);
   if (turn->stopped)
     note = g_strdup (_("Stopped"));
   else if (turn->total_ms > 0 && turn->answer_tokens > 0)
@@ -462,6 +494,24 @@ descry_turn_view_finish (DescryTurnView *self,
                             turn->answer_tokens, turn->total_ms / 1000.0);
   add_footer (self, note);
   add_evidence (self, scene);
+}
+
+void
+descry_turn_view_interrupt (DescryTurnView *self,
+                            DescryTurn     *turn,
+                            DescryScene    *scene)
+{
+  GtkBox *column = GTK_BOX (gtk_widget_get_parent (GTK_WIDGET (self->answer)));
+  GtkWidget *button = gtk_button_new_with_mnemonic (_("_Ask Again"));
+
+  g_return_if_fail (self->turn == NULL);
+
+  show_turn (self, turn);
+  gtk_widget_set_halign (button, GTK_ALIGN_START);
+  g_signal_connect_object (button, "clicked", G_CALLBACK (repeat_clicked_cb), self, 0);
+  gtk_box_append (column, button);
+  gtk_box_reorder_child_after (column, button, GTK_WIDGET (self->answer));
+  add_footer (self, _("Interrupted: Descry ended before the answer did"));
 }
 
 void
@@ -506,6 +556,34 @@ descry_turn_view_get_question (DescryTurnView *self)
   return self->question;
 }
 
+void
+descry_turn_view_set_key (DescryTurnView *self,
+                          const char     *key)
+{
+  g_free (self->key);
+  self->key = g_strdup (key);
+}
+
+const char *
+descry_turn_view_get_key (DescryTurnView *self)
+{
+  return self->key;
+}
+
+DescryTurn *
+descry_turn_view_dup_turn (DescryTurnView *self)
+{
+  DescryTurn *turn;
+
+  if (self->turn != NULL)
+    return descry_turn_ref (self->turn);
+
+  turn = descry_turn_new (self->question);
+  turn->answer = descry_turn_view_get_text (self);
+  g_array_append_vals (turn->chips, self->chips->data, self->chips->len);
+  return turn;
+}
+
 GArray *
 descry_turn_view_get_chips (DescryTurnView *self)
 {
@@ -544,6 +622,7 @@ descry_turn_view_finalize (GObject *object)
   DescryTurnView *self = DESCRY_TURN_VIEW (object);
 
   g_clear_pointer (&self->question, g_free);
+  g_clear_pointer (&self->key, g_free);
   g_clear_pointer (&self->chips, g_array_unref);
   g_clear_pointer (&self->turn, descry_turn_unref);
   g_clear_pointer (&self->paragraphs, g_array_unref);
@@ -568,6 +647,9 @@ descry_turn_view_class_init (DescryTurnViewClass *class)
   signals[LINK_ACTIVATED] = g_signal_new ("link-activated", DESCRY_TYPE_TURN_VIEW, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
                                           G_TYPE_NONE, 2, G_TYPE_POINTER, G_TYPE_UINT);
   signals[ASK_AGAIN] = g_signal_new ("ask-again", DESCRY_TYPE_TURN_VIEW, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
+  signals[EDIT] = g_signal_new ("edit", DESCRY_TYPE_TURN_VIEW, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
+  signals[REPEAT] = g_signal_new ("repeat", DESCRY_TYPE_TURN_VIEW, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
+  signals[DELETE] = g_signal_new ("delete", DESCRY_TYPE_TURN_VIEW, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
 }
 
 static void

@@ -6,7 +6,10 @@
  * Signals:
  *   "link-hovered"   (const guint *ids, guint n): the pointer is on a phrase, or left it (n == 0)
  *   "link-activated" (const guint *ids, guint n)
- *   "ask-again"      ()
+ *   "ask-again"      (): question and chips go back to the composer
+ *   "edit"           (): the same, and what is asked then takes this one's place
+ *   "repeat"         (): asked once more as it is, in this one's place
+ *   "delete"         ()
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -30,6 +33,14 @@ void        descry_turn_view_set_stage (DescryTurnView *self, const char *text);
 void        descry_turn_view_append    (DescryTurnView *self, const char *text);
 void        descry_turn_view_finish    (DescryTurnView *self, DescryTurn *turn, DescryScene *scene);
 void        descry_turn_view_fail      (DescryTurnView *self, const char *message, gboolean stopped);
+/* Instead of finish: the program ended while it was answered. */
+void        descry_turn_view_interrupt (DescryTurnView *self, DescryTurn *turn, DescryScene *scene);
+
+/* Under which it is kept. */
+void        descry_turn_view_set_key   (DescryTurnView *self, const char *key);
+const char *descry_turn_view_get_key   (DescryTurnView *self);
+/* What is to be kept of it now; finished or not. (transfer full) */
+DescryTurn *descry_turn_view_dup_turn  (DescryTurnView *self);
 
 /* Marks the phrases that name one of these objects. */
 void        descry_turn_view_mark      (DescryTurnView *self, const guint *ids, guint n);

@@ -26,6 +26,8 @@ descry_window_opened (DescryWindow *self)
   gboolean handled = FALSE;
 
   self->complete = FALSE;
+  self->analyzed = FALSE;
+  self->looked_up = TRUE;
   g_signal_emit (self, signals[OPENED], 0, self->image, self->name, self->path, &handled);
   self->looked_up = handled;
   if (!handled)
@@ -62,8 +64,9 @@ descry_window_continue (DescryWindow *self,
                         DescryScene  *scene,
                         gboolean      complete,
                         const char   *edits,
-                        GPtrArray    *turns)
+                        GArray       *turns)
 {
+  gboolean waited;
   json_t *json;
   guint i;
 
@@ -71,9 +74,10 @@ descry_window_continue (DescryWindow *self,
   if (self->image != image)
     return;
 
+  waited = self->looked_up;
   self->looked_up = FALSE;
   self->continuing = TRUE;
-  if (scene != NULL)
+  if (scene != NULL && waited)
     descry_window_set_scene (self, scene);
   json = edits != NULL ? json_loads (edits, 0, NULL) : NULL;
   if (json != NULL)
@@ -85,14 +89,19 @@ descry_window_continue (DescryWindow *self,
       json_decref (json);
     }
   for (i = 0; turns != NULL && i < turns->len; i++)
-    descry_chat_restore (self->chat, g_ptr_array_index (turns, i));
-  self->complete = complete && scene != NULL;
+    {
+      const DescryPastTurn *past = &g_array_index (turns, DescryPastTurn, i);
+
+      descry_chat_restore (self->chat, past->key, past->turn, past->interrupted);
+    }
+  if (waited)
+    self->complete = complete && scene != NULL;
   self->continuing = FALSE;
 
-  if (self->complete)
-    descry_window_update_title (self);
-  else
+  if (waited && !self->complete)
     descry_window_analyze (self);
+  else
+    descry_window_update_title (self);
   descry_window_update_actions (self);
 }
 

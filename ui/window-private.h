@@ -81,6 +81,7 @@ struct _DescryWindow
 
   /* What is told to who keeps it */
   gboolean         complete; /* the analysis of the scene ran to its end */
+  gboolean         analyzed; /* here, not given back */
   gboolean         continuing; /* what was kept is being put back */
   gboolean         looked_up; /* someone looks whether the picture is known */
   char            *turn_key; /* of the turn that is being answered, or NULL */
@@ -145,6 +146,7 @@ void descry_window_init_folder   (DescryWindow *self);
 void descry_window_init_export   (DescryWindow *self);
 void descry_window_update_export_actions (DescryWindow *self);
 DescryScene *descry_window_shown_scene (DescryWindow *self, GArray *chips /* or NULL */); /* without what is hidden; (transfer full) */
+void descry_window_init_talk     (DescryWindow *self);
 void descry_window_init_edits    (DescryWindow *self);
 void descry_window_clear_edits   (DescryWindow *self); /* from dispose */
 void descry_window_show_edits    (DescryWindow *self); /* scene and canvas as the edits say */

@@ -205,6 +205,7 @@ descry_window_analyze (DescryWindow *self)
     return;
 
   self->complete = FALSE;
+  self->analyzed = TRUE;
   request = descry_request_new (self, &self->analysis);
   descry_window_show_progress (self, _("Looking at the picture…"), -1);
   descry_engine_analyze_async (self->engine, self->image, self->path, request->cancellable, analyzed_cb, request);
@@ -406,6 +407,7 @@ ask_cb (DescryChat   *chat,
   request = descry_request_new (self, &self->answering);
   descry_window_begin_turn (self, question, chips);
   descry_chat_begin (chat, question);
+  descry_chat_set_key (chat, self->turn_key);
   descry_engine_ask_async (self->engine, self->image, scene, history, question, (const guint *) chips->data, chips->len,
                            &options, request->cancellable, answered_cb, request);
 }
@@ -665,6 +667,7 @@ descry_window_init (DescryWindow *self)
   descry_window_init_edits (self);
   descry_window_init_folder (self);
   descry_window_init_export (self);
+  descry_window_init_talk (self);
   descry_window_init_actions (self);
   /* What a window asks for at first must not be more than a narrow screen has. */
   set_narrow (self, TRUE);
@@ -735,6 +738,12 @@ DescryScene *
 descry_window_get_found (DescryWindow *self)
 {
   return self->found;
+}
+
+gboolean
+descry_window_get_analyzed (DescryWindow *self)
+{
+  return self->analyzed;
 }
 
 DescryCanvas *

@@ -38,18 +38,29 @@ gboolean      descry_window_has_picture (DescryWindow *self);
 DescryImage  *descry_window_get_image   (DescryWindow *self); /* or %NULL; (transfer none) */
 const char   *descry_window_get_path    (DescryWindow *self); /* or %NULL: none is open, or it was pasted */
 DescryScene  *descry_window_get_found   (DescryWindow *self); /* without edits, or %NULL; (transfer none) */
+gboolean      descry_window_get_analyzed (DescryWindow *self); /* its scene was found here, not given back */
 GMenu        *descry_window_get_recent_menu (DescryWindow *self); /* empty; to be filled; (transfer none) */
 void          descry_window_toast       (DescryWindow *self, const char *text);
 
-/* What was kept of @image, which is ignored if it is no longer the window's: @scene, @edits and @turns (of DescryTurn, oldest
+typedef struct
+{
+  const char *key;
+  DescryTurn *turn;
+  gboolean    interrupted; /* the program ended before its answer did */
+} DescryPastTurn;
+
+/* What was kept of @image, which is ignored if it is no longer the window's: @scene, @edits and @turns (of DescryPastTurn, oldest
  * first) may be %NULL. The picture is analyzed unless the scene is complete. */
 void          descry_window_continue    (DescryWindow *self, DescryImage *image, DescryScene *scene, gboolean complete, const char *edits,
-                                         GPtrArray *turns);
+                                         GArray *turns);
 /* Writes what is shown in the background; a toast tells the end. @format: "png", "svg", "pdf", "json", "coco", "yolo", "voc".
  * FALSE: there is nothing to write, or no such format. */
 gboolean      descry_window_export      (DescryWindow *self, const char *format, const char *path);
 /* The same for what is inside the mask of an object, as PNG; @path %NULL: into the clipboard. */
 gboolean      descry_window_cut_out     (DescryWindow *self, guint id, const char *path);
+/* The conversation as Markdown at @path (NAME.md), with the picture beside it (NAME.png), in the background; a toast tells the
+ * end. FALSE: nothing has been said. */
+gboolean      descry_window_export_conversation (DescryWindow *self, const char *path);
 /* Once more, whatever is known. */
 void          descry_window_analyze     (DescryWindow *self);
 /* An empty conversation; what was said stays with who keeps it. */

@@ -207,6 +207,7 @@ descry_engine_status_copy (const DescryEngineStatus *status)
   copy->language_device = g_strdup (status->language_device);
   copy->language_error = g_strdup (status->language_error);
   copy->bundle = g_strdup (status->bundle);
+  copy->models = g_strdup (status->models);
   for (i = 0; i < DESCRY_N_SLOTS; i++)
     {
       copy->slots[i].title = g_strdup (status->slots[i].title);
@@ -229,6 +230,7 @@ descry_engine_status_free (DescryEngineStatus *status)
   g_free (status->language_device);
   g_free (status->language_error);
   g_free (status->bundle);
+  g_free (status->models);
   for (i = 0; i < DESCRY_N_SLOTS; i++)
     {
       g_free (status->slots[i].title);

@@ -30,6 +30,7 @@ typedef struct
   char    *language_device; /* the language model's own, or NULL: where everything runs */
   char    *language_error; /* why it has not the one that was chosen for it, or NULL */
   char    *bundle;
+  char    *models; /* stands for those that make a scene, as they are: another value, perhaps another scene; or NULL */
   struct { gboolean usable; char *title; char *reason; } slots[DESCRY_N_SLOTS];
   gboolean promptable_segmenter; /* FALSE: + and - points are disabled */
   gboolean loaded; /* some network is in memory */

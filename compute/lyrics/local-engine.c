@@ -99,6 +99,28 @@ name_device (DescryDevice *device)
   return g_strdup_printf ("%s: %s", info->platform, info->name);
 }
 
+/* The same networks with the same limit find the same things. */
+static char *
+name_models (const DescryBundle *bundle)
+{
+  g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
+  g_autofree char *limit = g_strdup_printf ("%s\n%.3f", bundle->name, (double) DESCRY_SCENE_THRESHOLD);
+  guint i, j;
+
+  g_checksum_update (checksum, (const guchar *) limit, -1);
+  for (i = DESCRY_SLOT_TAGGER; i <= DESCRY_SLOT_SEGMENTER; i++)
+    for (j = 0; j < bundle->slots[i]->len; j++)
+      {
+        const DescryBundleFile *file = g_ptr_array_index (bundle->slots[i], j);
+
+        g_checksum_update (checksum, (const guchar *) (bundle->missing[i] == NULL ? "\n+" : "\n-"), -1);
+        if (file->sha256 != NULL)
+          g_checksum_update (checksum, (const guchar *) file->sha256, -1);
+      }
+
+  return g_strndup (g_checksum_get_string (checksum), 32);
+}
+
 static void
 publish_status (DescryLocalEngine *self)
 {
@@ -136,6 +158,7 @@ publish_status (DescryLocalEngine *self)
   if (self->pipeline != NULL)
     {
       status->bundle = g_strdup (descry_pipeline_bundle (self->pipeline)->name);
+      status->models = name_models (descry_pipeline_bundle (self->pipeline));
       status->loaded = descry_pipeline_is_loaded (self->pipeline);
     }
   g_mutex_lock (&self->lock);

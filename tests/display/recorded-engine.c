@@ -317,6 +317,7 @@ recorded_engine_new (DescryScene *scene,
   status->ready = TRUE;
   status->device = g_strdup ("recorded");
   status->bundle = g_strdup ("recorded");
+  status->models = g_strdup ("recorded");
   for (i = 0; i < DESCRY_N_SLOTS; i++)
     {
       status->slots[i].usable = i != DESCRY_SLOT_CONNECTOR;

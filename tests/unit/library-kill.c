@@ -72,7 +72,7 @@ write_answers (const char *path,
           if (!descry_store_keep_turn (store, hash, key, part, i == PARAGRAPHS, NULL) || write (STDOUT_FILENO, &said, sizeof said) != sizeof said)
             return 1;
         }
-      if (!descry_store_keep_scene (store, hash, scene, TRUE, NULL))
+      if (!descry_store_keep_scene (store, hash, scene, NULL, TRUE, NULL))
         return 1;
       /* Forgetting rewrites the file: the worst moment to be killed in. */
       if (turn % 16 == 7 && !descry_store_forget_picture (store, "another", NULL))
