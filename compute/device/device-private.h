@@ -54,6 +54,7 @@ struct _DescryDevice
   int         dot_product; /* integer GEMV kernels: 0 not probed, 1 usable, -1 not */
   double      spent; /* seconds, roughly, that the work enqueued since @mark takes */
   cl_event    mark; /* how far the queue may lag behind; or NULL */
+  int         pair_product; /* bfloat16 convolutions: 0 not probed, 1 usable, -1 not */
   gint        native_failures; /* native kernels that failed since the last finish; atomic */
   gboolean    exact; /* no bfloat16 products */
 

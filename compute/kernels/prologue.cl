@@ -43,13 +43,29 @@ descry_activate (float x, uint act)
     }
 }
 
-/* The same for 16 lanes: the common ones stay in a register. */
-inline float16
-descry_activate16 (float16 x, uint act)
+/* The same for 16 lanes: those that need a function. */
+static __attribute__ ((noinline)) float16
+descry_activate_slow16 (float16 x, uint act)
 {
   float v[16];
   uint i;
 
+  switch (act)
+    {
+    case ACT_SILU: return x / (1.0f + exp (-x));
+    case ACT_SIGMOID: return 1.0f / (1.0f + exp (-x));
+    default:
+      vstore16 (x, 0, v);
+      for (i = 0; i < 16; i++)
+        v[i] = descry_activate (v[i], act);
+      return vload16 (0, v);
+    }
+}
+
+/* The common ones stay in a register: a call would spill all sums of a tile round each of them. */
+static inline __attribute__ ((always_inline)) float16
+descry_activate16 (float16 x, uint act)
+{
   switch (act)
     {
     case ACT_NONE: return x;
@@ -58,10 +74,6 @@ descry_activate16 (float16 x, uint act)
     case ACT_LEAKY: return fmax (x, 0.1f * x);
     case ACT_HARD_SWISH: return x * clamp (x + 3.0f, 0.0f, 6.0f) * DESCRY_SIXTH;
     case ACT_HARD_SIGMOID: return clamp (x + 3.0f, 0.0f, 6.0f) * DESCRY_SIXTH;
-    default:
-      vstore16 (x, 0, v);
-      for (i = 0; i < 16; i++)
-        v[i] = descry_activate (v[i], act);
-      return vload16 (0, v);
+    default: return descry_activate_slow16 (x, act);
     }
 }

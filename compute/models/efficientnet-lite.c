@@ -47,7 +47,7 @@ descry_efficientnet_new (DescryDevice *device,
                          DescryGguf   *gguf,
                          GError      **error)
 {
-  const DescryConvShape point = { .kernel = 1, .stride = 1 };
+  const DescryConvShape point = { .kernel = 1, .stride = 1, .bf16 = TRUE };
   DescryEfficientNet *net = g_new0 (DescryEfficientNet, 1);
   DescryConvLoader loader;
   guint in = 32, i;
@@ -58,7 +58,7 @@ descry_efficientnet_new (DescryDevice *device,
     {
       g_autofree char *expand = g_strdup_printf ("blocks.%u.expand", i), *depthwise = g_strdup_printf ("blocks.%u.depthwise", i);
       g_autofree char *project = g_strdup_printf ("blocks.%u.project", i);
-      const DescryConvShape wide = { .kernel = table[i].kernel, .stride = table[i].stride, .depthwise = TRUE };
+      const DescryConvShape wide = { .kernel = table[i].kernel, .stride = table[i].stride, .depthwise = TRUE, .bf16 = TRUE };
       guint middle = in * table[i].expand;
 
       if (table[i].expand > 1)
@@ -94,15 +94,13 @@ run_block (DescryEfficientNet *net,
            guint               i)
 {
   gboolean add = table[i].stride == 1 && i > 0 && table[i].out == table[i - 1].out;
-  DescryTensor none = { 0 }, wide = x, deep, y;
+  DescryTensor none = { 0 }, wide = x, y;
 
   if (net->expand[i] != NULL)
     wide = op_conv_alloc (run, x, net->expand[i], TRUE, DESCRY_ACT_RELU6, none);
-  deep = op_conv_alloc (run, wide, net->depthwise[i], TRUE, DESCRY_ACT_RELU6, none);
+  y = op_conv_separable (run, wide, net->depthwise[i], net->project[i], TRUE, DESCRY_ACT_RELU6, DESCRY_ACT_NONE, add ? x : none);
   if (net->expand[i] != NULL)
     descry_run_release (run, &wide);
-  y = op_conv_alloc (run, deep, net->project[i], TRUE, DESCRY_ACT_NONE, add ? x : none);
-  descry_run_release (run, &deep);
   descry_run_release (run, &x);
 
   return y;

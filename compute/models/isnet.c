@@ -63,8 +63,9 @@ load (DescryConvLoader *loader,
       guint             dilation,
       guint             side)
 {
+  /* bfloat16: measured, it costs no mask IoU (models/compact.md 8). */
   const DescryConvShape shape = { .kernel = 3, .stride = stride, .dilation = dilation, .pad_top = dilation, .pad_left = dilation,
-                                  .pad_bottom = dilation, .pad_right = dilation, .map = side };
+                                  .pad_bottom = dilation, .pad_right = dilation, .bf16 = TRUE, .map = side };
 
   return descry_conv_loader_take (loader, name, out, in, &shape, TRUE);
 }
@@ -108,9 +109,6 @@ descry_isnet_new (DescryDevice *device,
   net->convs = descry_conv_loader_finish (&loader, error);
   if (net->convs == NULL)
     g_clear_pointer (&net, descry_isnet_free);
-  else /* measured: bfloat16 costs no mask IoU (models/compact.md 8) */
-    for (s = 0; s < net->convs->len; s++)
-      descry_conv_allow_bf16 (g_ptr_array_index (net->convs, s));
 
   return net;
 }

@@ -51,7 +51,7 @@ load (DescryConvLoader *loader,
 {
   g_autofree char *name = g_strdup_printf ("conv.%u", i);
   guint pad = kernel / 2;
-  const DescryConvShape shape = { .kernel = kernel, .stride = stride, .pad_top = pad, .pad_left = pad, .pad_bottom = pad, .pad_right = pad, .map = side };
+  const DescryConvShape shape = { .kernel = kernel, .stride = stride, .pad_top = pad, .pad_left = pad, .pad_bottom = pad, .pad_right = pad, .bf16 = TRUE, .map = side };
 
   return descry_conv_loader_take (loader, name, out, in, &shape, TRUE);
 }
@@ -61,7 +61,7 @@ descry_nanodet_new (DescryDevice *device,
                     DescryGguf   *gguf,
                     GError      **error)
 {
-  const DescryConvShape point = { .kernel = 1, .stride = 1 };
+  const DescryConvShape point = { .kernel = 1, .stride = 1, .bf16 = TRUE };
   DescryNanodet *net = g_new0 (DescryNanodet, 1);
   DescryConvLoader loader;
   guint s, i, n;

@@ -13,6 +13,8 @@
 
 #include "compute/ops/conv-private.h"
 
+#include <string.h>
+
 #include "compute/memory.h"
 #include "compute/ops/onednn.h"
 #include "compute/ops/provider.h"
@@ -72,7 +74,32 @@ upload (DescryDevice *device,
   return descry_run_finish (run, error);
 }
 
-/* Packs weights and bias for the own kernels. */
+/* The bias, and zeros that the kernels read where a tap falls outside the picture. */
+static gboolean
+pack_bias (DescryConv   *conv,
+           const float  *bias,
+           GError      **error)
+{
+  guint unit = conv->shape.depthwise ? 16 : PANEL;
+  gsize padded = ((gsize) conv->out + unit - 1) / unit * unit, count = padded + (conv->shape.depthwise ? padded : conv->in + 1);
+  float *packed = descry_try_alloc (count, sizeof (float));
+  gboolean ok;
+
+  if (packed == NULL)
+    {
+      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "%s: no memory for the bias", conv->name);
+      return FALSE;
+    }
+
+  if (bias != NULL)
+    memcpy (packed, bias, conv->out * sizeof (float));
+  ok = upload (conv->device, &conv->bias, packed, count, error);
+  descry_free (packed);
+
+  return ok;
+}
+
+/* Packs weights and bias for the own f32 kernels. */
 static gboolean
 pack (DescryConv   *conv,
       const float  *weights,
@@ -80,33 +107,39 @@ pack (DescryConv   *conv,
       GError      **error)
 {
   guint taps = conv->shape.kernel * conv->shape.kernel, unit = conv->shape.depthwise ? 16 : PANEL;
-  gsize padded = ((gsize) conv->out + unit - 1) / unit * unit, n_bias = padded + (conv->shape.depthwise ? 0 : conv->in + 1);
-  gsize n_weights = conv->winograd ? descry_winograd_size (conv->out, conv->in) : padded * taps * (conv->shape.depthwise ? 1 : conv->in), i;
-  float *packed = descry_try_alloc (n_weights, sizeof (float)), *packed_bias = descry_try_alloc (n_bias, sizeof (float));
-  gboolean ok = FALSE;
+  gsize padded = ((gsize) conv->out + unit - 1) / unit * unit, i;
+  gsize count = conv->winograd ? descry_winograd_size (conv->out, conv->in) : padded * taps * (conv->shape.depthwise ? 1 : conv->in);
+  float *packed = descry_try_alloc (count, sizeof (float));
+  gboolean ok;
 
-  if (packed == NULL || packed_bias == NULL)
-    g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "%s: no memory for %" G_GSIZE_FORMAT " weights", conv->name, n_weights);
-  else
+  if (packed == NULL)
     {
-      if (conv->shape.depthwise)
-        {
-          for (i = 0; i < (gsize) conv->out * taps; i++)
-            packed[i % taps * padded + i / taps] = weights[i];
-        }
-      else if (conv->winograd)
-        descry_winograd_pack (packed, weights, conv->out, conv->in);
-      else
-        pack_panels (packed, weights, conv->out, conv->in, taps);
-      for (i = 0; bias != NULL && i < conv->out; i++)
-        packed_bias[i] = bias[i];
-
-      ok = upload (conv->device, &conv->weights, packed, n_weights, error) && upload (conv->device, &conv->bias, packed_bias, n_bias, error);
+      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "%s: no memory for %" G_GSIZE_FORMAT " weights", conv->name, count);
+      return FALSE;
     }
 
+  if (conv->shape.depthwise)
+    {
+      for (i = 0; i < (gsize) conv->out * taps; i++)
+        packed[i % taps * padded + i / taps] = weights[i];
+    }
+  else if (conv->winograd)
+    descry_winograd_pack (packed, weights, conv->out, conv->in);
+  else
+    pack_panels (packed, weights, conv->out, conv->in, taps);
+  ok = upload (conv->device, &conv->weights, packed, count, error) && (conv->bias.buffer != NULL || pack_bias (conv, bias, error));
   descry_free (packed);
-  descry_free (packed_bias);
+
   return ok;
+}
+
+/* A depthwise convolution that may be computed on the way into bfloat16 products. */
+static gboolean
+may_lead (const DescryConv *conv)
+{
+  guint k = conv->shape.kernel;
+
+  return conv->shape.bf16 && conv->shape.depthwise && (k == 3 || k == 5) && conv->out >= 16 && conv->out % 8 == 0 && descry_pairs_available (conv->device);
 }
 
 DescryConv *
@@ -120,6 +153,7 @@ descry_conv_new (DescryDevice          *device,
                  GError               **error)
 {
   g_autoptr (DescryConv) conv = NULL;
+  gboolean pairs;
 
   g_return_val_if_fail (out > 0 && in > 0 && shape->kernel > 0 && shape->stride > 0, NULL);
 
@@ -137,7 +171,10 @@ descry_conv_new (DescryDevice          *device,
   conv->shape = *shape;
   conv->shape.dilation = MAX (shape->dilation, 1);
 
-  conv->winograd = descry_winograd_suits (device, in, shape);
+  pairs = descry_pairs_suits (device, in, shape) && !descry_winograd_better (device, in, shape);
+  conv->winograd = !pairs && descry_winograd_suits (device, in, shape);
+  if (pairs && !(descry_pairs_pack (conv, weights, error) && pack_bias (conv, bias, error)))
+    return NULL;
   if (!conv->winograd && descry_onednn_available (device, NULL))
     {
       conv->onednn = descry_onednn_conv_new (out, in, shape, weights, bias);
@@ -147,16 +184,10 @@ descry_conv_new (DescryDevice          *device,
           return NULL;
         }
     }
-  else if (!pack (conv, weights, bias, error))
+  if ((conv->onednn == NULL || may_lead (conv)) && !pack (conv, weights, bias, error))
     return NULL;
 
   return g_steal_pointer (&conv);
-}
-
-void
-descry_conv_allow_bf16 (DescryConv *conv)
-{
-  conv->bf16 = TRUE;
 }
 
 void
@@ -167,6 +198,7 @@ descry_conv_free (DescryConv *conv)
 
   descry_tensor_free (conv->device, &conv->weights);
   descry_tensor_free (conv->device, &conv->bias);
+  descry_tensor_free (conv->device, &conv->pairs);
   g_clear_pointer (&conv->onednn, descry_onednn_conv_free);
   g_free (conv->name);
   g_free (conv);
@@ -327,7 +359,7 @@ try_onednn (DescryRun  *run,
     return FALSE;
   if (descry_ops_provider (conv->device) != DESCRY_GEMM_OWN
       && descry_onednn_conv (run, call->y, call->x, conv->onednn, &call->shape, call->act, call->residual,
-                             conv->bf16 && descry_ops_fast (conv->device)))
+                             conv->shape.bf16 && descry_ops_fast (conv->device)))
     return TRUE;
 
   if (conv->weights.buffer == NULL)
@@ -364,6 +396,11 @@ op_conv (DescryRun             *run,
   if (!check_call (run, conv, &call))
     return;
   descry_run_spend (run, 2.0 * descry_tensor_count (y) * call.shape.kernel * call.shape.kernel * (call.shape.depthwise ? 1 : conv->in), 0.0);
+  if (descry_pairs_wanted (conv))
+    {
+      descry_pairs_run (run, conv, &call, NULL, DESCRY_ACT_NONE);
+      return;
+    }
   if (try_onednn (run, conv, &call))
     return;
 
@@ -377,6 +414,32 @@ op_conv (DescryRun             *run,
     run_local (run, conv, &call);
 }
 
+/* What @conv makes of @x, padded as it says or as TensorFlow's SAME. */
+static DescryTensor
+make_output (DescryRun        *run,
+             DescryTensor      x,
+             const DescryConv *conv,
+             guint             out,
+             gboolean          same,
+             DescryConvShape  *shape)
+{
+  guint extents[4], n, h, w, reach = conv->shape.dilation * (conv->shape.kernel - 1) + 1;
+
+  *shape = conv->shape;
+  read_extents (x, &n, &h, &w);
+  if (same)
+    descry_conv_same (shape, h, w);
+  /* A picture smaller than the kernel is refused later. */
+  extents[0] = n;
+  extents[1] = h + shape->pad_top + shape->pad_bottom < reach ? 1 : (h + shape->pad_top + shape->pad_bottom - reach) / shape->stride + 1;
+  extents[2] = w + shape->pad_left + shape->pad_right < reach ? 1 : (w + shape->pad_left + shape->pad_right - reach) / shape->stride + 1;
+  extents[3] = out;
+  if (x.n_dims == 2)
+    extents[1] = out;
+
+  return descry_run_tensor (run, DESCRY_F32, x.n_dims, x.n_dims == 3 ? extents + 1 : extents);
+}
+
 DescryTensor
 op_conv_alloc (DescryRun        *run,
                DescryTensor      x,
@@ -385,25 +448,53 @@ op_conv_alloc (DescryRun        *run,
                DescryActivation  act,
                DescryTensor      residual)
 {
-  DescryConvShape shape = conv->shape;
+  DescryConvShape shape;
   DescryTensor y = { 0 };
-  guint extents[4], n, h, w, reach = shape.dilation * (shape.kernel - 1) + 1;
 
   if (!descry_run_ok (run) || x.n_dims < 2)
     return y;
 
-  read_extents (x, &n, &h, &w);
-  if (same)
-    descry_conv_same (&shape, h, w);
-  /* A picture smaller than the kernel is refused by op_conv(). */
-  extents[0] = n;
-  extents[1] = h + shape.pad_top + shape.pad_bottom < reach ? 1 : (h + shape.pad_top + shape.pad_bottom - reach) / shape.stride + 1;
-  extents[2] = w + shape.pad_left + shape.pad_right < reach ? 1 : (w + shape.pad_left + shape.pad_right - reach) / shape.stride + 1;
-  extents[3] = conv->out;
-  if (x.n_dims == 2)
-    extents[1] = conv->out;
-  y = descry_run_tensor (run, DESCRY_F32, x.n_dims, x.n_dims == 3 ? extents + 1 : extents);
+  y = make_output (run, x, conv, conv->out, same, &shape);
   op_conv (run, y, x, conv, &shape, act, residual);
 
   return y;
+}
+
+DescryTensor
+op_conv_separable (DescryRun        *run,
+                   DescryTensor      x,
+                   DescryConv       *wide,
+                   DescryConv       *point,
+                   gboolean          same,
+                   DescryActivation  wide_act,
+                   DescryActivation  act,
+                   DescryTensor      residual)
+{
+  DescryConvCall call = { .x = x, .residual = residual, .act = act };
+  DescryTensor deep;
+
+  if (!descry_run_ok (run) || x.n_dims < 3 || !may_lead (wide) || !descry_pairs_wanted (point) || point->in != wide->out || descry_tensor_cols (x) != wide->in)
+    {
+      deep = op_conv_alloc (run, x, wide, same, wide_act, (DescryTensor) { 0 });
+      call.y = op_conv_alloc (run, deep, point, FALSE, act, residual);
+      descry_run_release (run, &deep);
+      return call.y;
+    }
+
+  call.y = make_output (run, x, wide, point->out, same, &call.shape);
+  if (!descry_run_ok (run))
+    return call.y;
+  read_extents (x, &call.n, &call.h, &call.w);
+  read_extents (call.y, &call.n, &call.oh, &call.ow);
+  if (call.h + call.shape.pad_top + call.shape.pad_bottom < call.shape.dilation * (call.shape.kernel - 1) + 1
+      || call.w + call.shape.pad_left + call.shape.pad_right < call.shape.dilation * (call.shape.kernel - 1) + 1
+      || (residual.buffer != NULL && (descry_tensor_cols (residual) != point->out || descry_tensor_rows (residual) != descry_tensor_rows (call.y))))
+    descry_run_fail (run, DESCRY_ERROR_SHAPE, "%s, %s: %u×%u×%u×%u does not fit", wide->name, point->name, call.n, call.h, call.w, wide->in);
+  else
+    {
+      descry_run_spend (run, 2.0 * descry_tensor_rows (call.y) * wide->out * (point->out + wide->shape.kernel * wide->shape.kernel), 0.0);
+      descry_pairs_run (run, point, &call, wide, wide_act);
+    }
+
+  return call.y;
 }

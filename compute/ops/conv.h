@@ -16,6 +16,8 @@ typedef struct
   guint    dilation; /* 0 is read as 1 */
   guint    pad_top, pad_left, pad_bottom, pad_right; /* zeros */
   gboolean depthwise; /* one filter a channel, multiplier 1 */
+  gboolean bf16; /* the network's accuracy gate holds with bfloat16 products and f32 sums: they are used where the processor has
+                  * them and descry_ops_set_fast() was not switched off */
   guint    map;       /* side of the maps it will mostly see, 0: unknown; decides how weights are packed */
 } DescryConvShape;
 
@@ -35,10 +37,6 @@ DescryConv *descry_conv_new  (DescryDevice *device, const char *name, guint out,
                               const float *weights, const float *bias, GError **error);
 void        descry_conv_free (DescryConv *conv);
 
-/* The network's accuracy gate holds with bfloat16 products and f32 sums: they are used where the processor has
- * them and descry_ops_set_fast() was not switched off. */
-void        descry_conv_allow_bf16 (DescryConv *conv);
-
 /* [h, w, c] is read as [1, h, w, c], and [n, c] as [n, 1, 1, c].
  * y [n, oh, ow, out] = act (conv (x) + bias) + residual (if residual.buffer). @y may be a slice of the
  * channels of a wider tensor (pitch), so concatenation costs nothing; so may @x. */
@@ -47,6 +45,11 @@ void op_conv (DescryRun *run, DescryTensor y, DescryTensor x, DescryConv *conv, 
 
 /* The same into a new tensor of the run, padded as the convolution says or, if @same, as TensorFlow's SAME. */
 DescryTensor op_conv_alloc (DescryRun *run, DescryTensor x, DescryConv *conv, gboolean same, DescryActivation act, DescryTensor residual);
+
+/* A depthwise convolution, then @point, 1 x 1 without stride: y = act (point (wide_act (wide (x)))) + residual. In one
+ * kernel where the device has one for it; else what lies between is a tensor of the run for that long. */
+DescryTensor op_conv_separable (DescryRun *run, DescryTensor x, DescryConv *wide, DescryConv *point, gboolean same,
+                                DescryActivation wide_act, DescryActivation act, DescryTensor residual);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DescryConv, descry_conv_free)
 

@@ -9,6 +9,10 @@
 
 #include "compute/ops/provider.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include "compute/device/device-private.h"
 #include "compute/ops/onednn.h"
 
@@ -24,6 +28,18 @@ void
 descry_ops_set_default (DescryGemmProvider provider)
 {
   standard = provider;
+}
+
+gboolean
+descry_ops_has_matrix_unit (void)
+{
+#if defined(__x86_64__)
+  guint a, b, c, d;
+
+  return __get_cpuid_count (7, 0, &a, &b, &c, &d) && (d & (1u << 22)) != 0; /* AMX-BF16 */
+#else
+  return FALSE;
+#endif
 }
 
 gboolean

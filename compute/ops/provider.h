@@ -12,6 +12,9 @@ G_BEGIN_DECLS
 /* What descry_gemm_force() set; AUTO: the fastest that covers the case. */
 DescryGemmProvider descry_ops_provider (DescryDevice *device);
 
+/* Whether the processor multiplies matrices of bfloat16 (AMX): oneDNN is then far ahead of every own kernel. */
+gboolean descry_ops_has_matrix_unit (void);
+
 /* Whether layers that allow it may multiply in bfloat16 (on by default where the processor has it); off is
  * the exact f32 path, the oracle of every other. */
 gboolean descry_ops_fast     (DescryDevice *device);

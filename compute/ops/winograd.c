@@ -13,10 +13,6 @@
 
 #include "compute/ops/conv-private.h"
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
-
 #include "compute/ops/provider.h"
 
 #define PANEL DESCRY_CONV_PANEL
@@ -42,19 +38,6 @@ m_bytes (guint groups,
   return (gsize) groups * POINTS * TILES * PANEL * panels * sizeof (float);
 }
 
-/* Where the processor multiplies matrices of bfloat16, oneDNN is far ahead (4.5 TFLOP/s against 0.3). */
-static gboolean
-has_matrix_unit (void)
-{
-#if defined(__x86_64__)
-  guint a, b, c, d;
-
-  return __get_cpuid_count (7, 0, &a, &b, &c, &d) && (d & (1u << 22)) != 0; /* AMX-BF16 */
-#else
-  return FALSE;
-#endif
-}
-
 gboolean
 descry_winograd_suits (DescryDevice          *device,
                        guint                  in,
@@ -62,12 +45,21 @@ descry_winograd_suits (DescryDevice          *device,
 {
   guint d = MAX (shape->dilation, 1);
 
-  if (descry_onednn_available (device, NULL) && (has_matrix_unit () || descry_ops_provider (device) == DESCRY_GEMM_ONEDNN))
+  if (descry_onednn_available (device, NULL) && (descry_ops_has_matrix_unit () || descry_ops_provider (device) == DESCRY_GEMM_ONEDNN))
     return FALSE;
 
   return shape->map >= LEAST_MAP && shape->map / d >= 4 && shape->kernel == 3 && shape->stride == 1 && !shape->depthwise && in % 16 == 0
          && shape->pad_top == d && shape->pad_left == d && shape->pad_bottom == d && shape->pad_right == d
          && descry_device_family (device) == DESCRY_FAMILY_CPU && descry_device_info (device)->local_memory >= v_bytes (1, MIN (in, DEPTH)) + m_bytes (1, in > DEPTH ? KEPT_PANELS : 1);
+}
+
+/* On small maps much of the tiles lies outside, and weights are four times those of the direct method in twice the bytes. */
+gboolean
+descry_winograd_better (DescryDevice          *device,
+                        guint                  in,
+                        const DescryConvShape *shape)
+{
+  return shape->map > 16 && descry_winograd_suits (device, in, shape);
 }
 
 gsize

@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "compute/ops/conv.h"
+#include "compute/ops/provider.h"
 #include "tests/ops/harness.h"
 
 typedef struct
@@ -120,9 +121,10 @@ as_pictures (DescryTensor rows,
 static void
 check_case (DescryRun  *run,
             const Case *c,
-            guint       seed)
+            guint       seed,
+            gboolean    bf16)
 {
-  DescryConvShape s = { .kernel = c->kernel, .stride = c->stride, .dilation = c->dilation, .depthwise = c->depthwise, .map = c->map };
+  DescryConvShape s = { .kernel = c->kernel, .stride = c->stride, .dilation = c->dilation, .depthwise = c->depthwise, .bf16 = bf16, .map = c->map };
   g_autoptr (GRand) rand = g_rand_new_with_seed (seed);
   gsize n_x = (gsize) c->n * c->h * c->w * c->in, n_w = (gsize) c->out * (c->depthwise ? 1 : c->in) * c->kernel * c->kernel, n_y;
   g_autofree float *x = random_floats (rand, n_x, -1, 1), *weights = random_floats (rand, n_w, -0.5, 0.5), *bias = random_floats (rand, c->out, -1, 1);
@@ -167,7 +169,7 @@ check_case (DescryRun  *run,
   g_assert_no_error (error);
 
   reference (expected, x, weights, bias, residual, c, &s, oh, ow);
-  assert_nmse (what, found, expected, n_y, 1e-10);
+  assert_nmse (what, found, expected, n_y, bf16 ? 1e-4 : 1e-10); /* spec/porting.md 5.2 */
   g_assert_cmpmem (found, n_y * sizeof (float), again, n_y * sizeof (float)); /* bit-identical */
 }
 
@@ -177,7 +179,87 @@ test_cases (DescryRun *run)
   guint i;
 
   for (i = 0; i < G_N_ELEMENTS (cases); i++)
-    check_case (run, &cases[i], i);
+    check_case (run, &cases[i], i, FALSE);
+}
+
+/* Products in bfloat16 where the device has them, f32 elsewhere. */
+static void
+test_cases_bf16 (DescryRun *run)
+{
+  static const Case more[] = {
+    { 1, 14, 14, 112, 672, 1, 1, 1, TRUE, FALSE, FALSE, TRUE, DESCRY_ACT_RELU6 },
+    { 2, 7, 7, 24, 40, 1, 1, 1, TRUE, FALSE, TRUE, TRUE, DESCRY_ACT_NONE },
+    { 1, 1, 1, 1280, 1000, 1, 1, 1, TRUE, FALSE, FALSE, TRUE, DESCRY_ACT_NONE },
+    { 1, 13, 13, 128, 80, 3, 1, 1, FALSE, FALSE, TRUE, TRUE, DESCRY_ACT_LEAKY, 13 },
+    { 3, 12, 9, 40, 17, 3, 2, 1, TRUE, FALSE, FALSE, FALSE, DESCRY_ACT_SIGMOID },
+    { 1, 11, 13, 16, 49, 5, 1, 2, FALSE, FALSE, FALSE, TRUE, DESCRY_ACT_HARD_SWISH },
+  };
+  guint i;
+
+  descry_ops_set_fast (descry_run_device (run), TRUE);
+  for (i = 0; i < G_N_ELEMENTS (cases); i++)
+    check_case (run, &cases[i], i, TRUE);
+  for (i = 0; i < G_N_ELEMENTS (more); i++)
+    check_case (run, &more[i], 100 + i, TRUE);
+}
+
+/* One kernel for both against two in f32. */
+static void
+test_separable (DescryRun *run)
+{
+  static const struct { guint n, h, w, c, out, kernel, stride, dilation; gboolean residual; DescryActivation wide_act, act; } many[] = {
+    { 1, 14, 14, 96, 40, 3, 1, 1, TRUE, DESCRY_ACT_RELU6, DESCRY_ACT_NONE },
+    { 2, 15, 13, 72, 24, 5, 2, 1, FALSE, DESCRY_ACT_HARD_SWISH, DESCRY_ACT_RELU },
+    { 3, 7, 7, 48, 192, 5, 1, 1, TRUE, DESCRY_ACT_NONE, DESCRY_ACT_SIGMOID },
+    { 1, 30, 31, 16, 17, 3, 2, 1, FALSE, DESCRY_ACT_RELU, DESCRY_ACT_LEAKY },
+    { 1, 12, 40, 24, 33, 3, 1, 2, FALSE, DESCRY_ACT_SILU, DESCRY_ACT_NONE },
+    { 1, 9, 8, 20, 8, 3, 1, 1, TRUE, DESCRY_ACT_RELU, DESCRY_ACT_NONE }, /* 20 channels: two kernels on every device */
+  };
+  DescryDevice *device = descry_run_device (run);
+  g_autoptr (GRand) rand = g_rand_new_with_seed (7);
+  guint i;
+
+  for (i = 0; i < G_N_ELEMENTS (many); i++)
+    {
+      DescryConvShape wide_shape = { .kernel = many[i].kernel, .stride = many[i].stride, .dilation = many[i].dilation, .depthwise = TRUE, .bf16 = TRUE };
+      DescryConvShape point_shape = { .kernel = 1, .stride = 1, .bf16 = TRUE };
+      guint n = many[i].n, h = many[i].h, w = many[i].w, c = many[i].c, out = many[i].out, oh = (h + many[i].stride - 1) / many[i].stride, ow = (w + many[i].stride - 1) / many[i].stride;
+      gsize n_x = (gsize) n * h * w * c, n_y = (gsize) n * oh * ow * out, e;
+      g_autofree float *x = random_floats (rand, n_x, -1, 1), *residual = random_floats (rand, n_y, -1, 1), *first = g_new (float, n_y), *found = g_new (float, n_y), *again = g_new (float, n_y);
+      g_autofree float *wide_weights = random_floats (rand, c * 25, -0.5, 0.5), *point_weights = random_floats (rand, (gsize) c * out, -0.5, 0.5);
+      g_autofree float *wide_bias = random_floats (rand, c, -1, 1), *point_bias = random_floats (rand, out, -1, 1);
+      g_autofree double *expected = g_new (double, n_y);
+      g_autofree char *what = g_strdup_printf ("separable %u", i);
+      g_autoptr (DescryConv) wide = NULL, point = NULL;
+      g_autoptr (GError) error = NULL;
+      DescryTensor tx = as_pictures (guarded_tensor (run, n * h * w, c), n, h, w), tr = { 0 }, y;
+
+      wide = descry_conv_new (device, "wide", c, c, &wide_shape, wide_weights, wide_bias, &error);
+      g_assert_no_error (error);
+      point = descry_conv_new (device, "point", out, c, &point_shape, point_weights, point_bias, &error);
+      g_assert_no_error (error);
+      descry_run_write (run, tx, x, n_x);
+      if (many[i].residual)
+        {
+          tr = descry_run_tensor4 (run, n, oh, ow, out);
+          descry_run_write (run, tr, residual, n_y);
+        }
+
+      descry_ops_set_fast (device, FALSE);
+      y = op_conv_separable (run, tx, wide, point, TRUE, many[i].wide_act, many[i].act, tr);
+      descry_run_read (run, y, first, n_y);
+      descry_ops_set_fast (device, TRUE);
+      y = op_conv_separable (run, tx, wide, point, TRUE, many[i].wide_act, many[i].act, tr);
+      descry_run_read (run, y, found, n_y);
+      y = op_conv_separable (run, tx, wide, point, TRUE, many[i].wide_act, many[i].act, tr);
+      descry_run_read (run, y, again, n_y);
+      descry_run_finish (run, &error);
+      g_assert_no_error (error);
+      for (e = 0; e < n_y; e++)
+        expected[e] = first[e];
+      assert_nmse (what, found, expected, n_y, 1e-4);
+      g_assert_cmpmem (found, n_y * sizeof (float), again, n_y * sizeof (float));
+    }
 }
 
 /* The residual may be the output itself. */
@@ -265,6 +347,8 @@ main (int    argc,
   g_test_add_func ("/ops/conv/same", test_same);
   add_op_test ("conv/cases", test_cases);
   add_op_test ("conv/cases-own", test_cases_own);
+  add_op_test ("conv/cases-bf16", test_cases_bf16);
+  add_op_test ("conv/separable", test_separable);
   add_op_test ("conv/in-place", test_in_place);
   add_op_test ("conv/wrong-shapes", test_wrong_shapes);
 

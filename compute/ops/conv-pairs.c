@@ -1,0 +1,208 @@
+/* conv-pairs.c - convolutions with bfloat16 products, cpu family
+ *
+ * Weights are packed once as [out / 32][k * k * in / 2][32] pairs of bfloat16. The kernels round what they read
+ * themselves, so that tensors stay f32 and nothing is copied; a depthwise convolution in front is computed on the way.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#define G_LOG_DOMAIN "descry-ops"
+
+#include "config.h"
+
+#include "compute/ops/conv-private.h"
+
+#include <string.h>
+
+#include "compute/device/device-private.h"
+#include "compute/memory.h"
+#include "compute/ops/provider.h"
+
+#define PANEL DESCRY_CONV_PANEL
+#define TILE 12
+#define LONG_ENOUGH 30000 /* cycles of an item that hide its start */
+#define ITEMS_PER_UNIT 8
+
+/* The kernels hold instructions that an older processor would die of. */
+static gboolean
+processor_has_it (DescryDevice *device)
+{
+#if defined (__x86_64__) && defined (__GNUC__)
+  return device->family == DESCRY_FAMILY_CPU && (device->info->type & CL_DEVICE_TYPE_CPU) != 0 && device->info->unified
+         && __builtin_cpu_supports ("avx512bf16") && __builtin_cpu_supports ("avx512vl") && __builtin_cpu_supports ("avx512bw");
+#else
+  return FALSE;
+#endif
+}
+
+/* Small whole numbers all the way, so that the answer has one right value. */
+static gboolean
+multiplies_rightly (DescryDevice *device)
+{
+  const DescryConvShape shape = { .kernel = 1, .stride = 1, .bf16 = TRUE };
+  g_autoptr (DescryRun) run = descry_run_new (device, NULL);
+  g_autoptr (DescryConv) conv = NULL;
+  float weights[8 * 24], x[3 * 24], found[3 * 8] = { 0 };
+  DescryTensor tx, ty;
+  guint row, out, i;
+
+  for (i = 0; i < G_N_ELEMENTS (weights); i++)
+    weights[i] = (float) ((int) (i * 37 % 29) - 14);
+  for (i = 0; i < G_N_ELEMENTS (x); i++)
+    x[i] = (float) ((int) (i * 53 % 31) - 15);
+
+  conv = descry_conv_new (device, "probe", 8, 24, &shape, weights, NULL, NULL);
+  if (conv == NULL)
+    return FALSE;
+  tx = descry_run_tensor2 (run, 3, 24);
+  ty = descry_run_tensor2 (run, 3, 8);
+  descry_run_write (run, tx, x, G_N_ELEMENTS (x));
+  op_conv (run, ty, tx, conv, NULL, DESCRY_ACT_NONE, (DescryTensor) { 0 });
+  descry_run_read (run, ty, found, G_N_ELEMENTS (found));
+  if (!descry_run_finish (run, NULL))
+    return FALSE;
+
+  for (row = 0; row < 3; row++)
+    for (out = 0; out < 8; out++)
+      {
+        float expected = 0.0f;
+
+        for (i = 0; i < 24; i++)
+          expected += weights[out * 24 + i] * x[row * 24 + i];
+        if (found[row * 8 + out] != expected)
+          return FALSE;
+      }
+
+  return TRUE;
+}
+
+gboolean
+descry_pairs_available (DescryDevice *device)
+{
+  if (device->pair_product == 0)
+    {
+      device->pair_product = -1;
+      if (processor_has_it (device) && !descry_ops_has_matrix_unit () && descry_device_kernel (device, "conv_pairs", NULL, NULL) != NULL)
+        {
+          device->pair_product = 1;
+          if (!multiplies_rightly (device))
+            {
+              g_message ("%s: the bfloat16 kernels are switched off: a wrong product", device->info->name);
+              device->pair_product = -1;
+            }
+        }
+    }
+
+  return device->pair_product > 0;
+}
+
+static gsize
+local_bytes (guint values)
+{
+  return (gsize) TILE * values * sizeof (guint16);
+}
+
+gboolean
+descry_pairs_suits (DescryDevice          *device,
+                    guint                  in,
+                    const DescryConvShape *shape)
+{
+  return shape->bf16 && !shape->depthwise && in >= 16 && in % 8 == 0 && descry_pairs_available (device)
+         && local_bytes (shape->kernel * shape->kernel * in) <= MIN (device->info->local_memory, 256 * 1024);
+}
+
+gboolean
+descry_pairs_wanted (const DescryConv *conv)
+{
+  return conv->pairs.buffer != NULL && descry_ops_fast (conv->device) && descry_ops_provider (conv->device) == DESCRY_GEMM_AUTO;
+}
+
+/* Rounded to the nearest, ties to even; the weights are finite. */
+static guint16
+to_bf16 (float value)
+{
+  guint32 bits;
+
+  memcpy (&bits, &value, sizeof bits);
+  return (guint16) ((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+gboolean
+descry_pairs_pack (DescryConv   *conv,
+                   const float  *weights,
+                   GError      **error)
+{
+  guint taps = conv->shape.kernel * conv->shape.kernel, panels = (conv->out + PANEL - 1) / PANEL, o, t, i;
+  gsize values = (gsize) taps * conv->in, count = values / 2 * PANEL * panels;
+  guint shape[] = { count };
+  guint16 *packed = descry_try_alloc (count, sizeof (guint32));
+  g_autoptr (DescryRun) run = NULL;
+  gboolean ok;
+
+  if (packed == NULL)
+    {
+      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "%s: no memory for %" G_GSIZE_FORMAT " weights", conv->name, count * 2);
+      return FALSE;
+    }
+
+  for (o = 0; o < conv->out; o++)
+    for (t = 0; t < taps; t++)
+      for (i = 0; i < conv->in; i++)
+        {
+          gsize at = (gsize) t * conv->in + i;
+
+          packed[(((gsize) (o / PANEL) * values / 2 + at / 2) * PANEL + o % PANEL) * 2 + at % 2] = to_bf16 (weights[((gsize) o * conv->in + i) * taps + t]);
+        }
+
+  run = descry_run_new (conv->device, NULL);
+  ok = descry_tensor_alloc (conv->device, &conv->pairs, DESCRY_I32, 1, shape, error);
+  if (ok)
+    {
+      descry_run_write (run, conv->pairs, packed, count);
+      ok = descry_run_finish (run, error);
+    }
+  descry_free (packed);
+
+  return ok;
+}
+
+/* @wide: (nullable): the depthwise convolution in front; @call is then its input and geometry. */
+void
+descry_pairs_run (DescryRun            *run,
+                  const DescryConv     *conv,
+                  const DescryConvCall *call,
+                  const DescryConv     *wide,
+                  DescryActivation      wide_act)
+{
+  DescryTensor other = call->residual.buffer != NULL ? call->residual : conv->bias;
+  guint pixels = call->n * call->oh * call->ow, tiles = (pixels + TILE - 1) / TILE, all = (conv->out + PANEL - 1) / PANEL;
+  guint units = MAX (conv->device->info->compute_units, 1), panels = all, least, chunk;
+  guint values = conv->in * (wide != NULL ? 1 : conv->shape.kernel * conv->shape.kernel);
+  guint taps = wide != NULL ? wide->shape.kernel * wide->shape.kernel : 1;
+  gsize global[2], local[] = { 1, 1 }, cycles;
+
+  /* A tile is made once where there are enough of them; few are made several times, for some panels each. What comes
+   * out of a depthwise convolution is too dear for that. */
+  least = units * (wide != NULL ? 2 : ITEMS_PER_UNIT);
+  while (panels > 2 && (gsize) tiles * ((all + panels - 1) / panels) < least)
+    panels = (panels + 1) / 2;
+  cycles = (gsize) TILE * values * panels + (gsize) TILE * values * (taps + 3) / 16;
+  chunk = MIN (LONG_ENOUGH / cycles + 1, MAX (tiles / (units * ITEMS_PER_UNIT), 1));
+  global[0] = (tiles + chunk - 1) / chunk;
+  global[1] = (all + panels - 1) / panels;
+
+  {
+    const DescryArg args[] = {
+      DESCRY_T (call->y), DESCRY_U (call->y.pitch), DESCRY_T (call->x), DESCRY_U (call->x.pitch),
+      DESCRY_T (conv->pairs), DESCRY_T (conv->bias), DESCRY_T (other), DESCRY_U (other.pitch), DESCRY_U (call->residual.buffer != NULL),
+      DESCRY_U (call->h), DESCRY_U (call->w), DESCRY_U (conv->in), DESCRY_U (call->ow), DESCRY_U (call->oh * call->ow), DESCRY_U (pixels),
+      DESCRY_U (conv->out), DESCRY_U (call->shape.kernel), DESCRY_U (call->shape.stride), DESCRY_U (call->shape.dilation),
+      DESCRY_I (call->shape.pad_top), DESCRY_I (call->shape.pad_left), DESCRY_U (call->act), DESCRY_U (chunk), DESCRY_U (panels),
+      DESCRY_LOCAL (local_bytes (values)),
+      DESCRY_T (wide != NULL ? wide->weights : conv->bias), DESCRY_T (wide != NULL ? wide->bias : conv->bias), DESCRY_U (wide_act)
+    };
+
+    descry_run_launch (run, descry_run_kernel (run, wide != NULL ? "conv_depthwise_pairs" : "conv_pairs", NULL), 2, global, local, args,
+                       wide != NULL ? G_N_ELEMENTS (args) : G_N_ELEMENTS (args) - 3);
+  }
+}
