@@ -250,6 +250,7 @@ add_accels (GtkApplication *application)
     { "win.fullscreen", { "F11" } },
     { "win.next-part", { "F6" } },
     { "win.analyze", { "F5" } },
+    { "win.search", { "<Control>f" } },
     { "win.next-picture", { "<Alt>Right" } },
     { "win.previous-picture", { "<Alt>Left" } },
     { "win.show-help-overlay", { "<Control>question" } },

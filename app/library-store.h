@@ -63,6 +63,8 @@ gboolean     descry_store_keep_turn   (DescryStore *self, const char *hash, cons
 gboolean     descry_store_delete_turn (DescryStore *self, const char *key, GError **error);
 /* The next turn of this picture begins a conversation; older ones stay and can be found. */
 gboolean     descry_store_begin_conversation (DescryStore *self, const char *hash, GError **error);
+/* The conversation of this turn becomes its picture's newest. */
+gboolean     descry_store_resume_conversation (DescryStore *self, const char *key, GError **error);
 /* The newest conversation, of DescryKeptTurn, oldest first. */
 GPtrArray   *descry_store_load_turns  (DescryStore *self, const char *hash, GError **error);
 

@@ -147,6 +147,57 @@ descry_store_begin_conversation (DescryStore *self,
 }
 
 gboolean
+descry_store_resume_conversation (DescryStore *self,
+                                  const char  *key,
+                                  GError     **error)
+{
+  /* The newest has the greatest number: the turns move to a new one. */
+  static const char *const steps[] = {
+    "INSERT INTO conversations (picture, started) SELECT picture, started FROM conversations WHERE id = ?1",
+    "UPDATE turns SET conversation = (SELECT max (id) FROM conversations) WHERE conversation = ?1",
+    "DELETE FROM conversations WHERE id = ?1",
+  };
+  g_autoptr (Statement) statement = NULL;
+  g_autoptr (GError) local = NULL;
+  gint64 old = 0;
+  gboolean newest = TRUE, good = TRUE;
+  guint i;
+
+  if (!library_begin (self, error))
+    return FALSE;
+
+  statement = library_prepare (self, "SELECT conversation, conversation = (SELECT max (other.id) FROM conversations AS other"
+                                     " WHERE other.picture = conversations.picture)"
+                                     " FROM turns JOIN conversations ON conversations.id = conversation WHERE key = ?", error);
+  if (statement == NULL)
+    return library_end (self, FALSE, NULL);
+  library_bind_text (statement, 1, key);
+  if (library_step (self, statement, &local))
+    {
+      old = sqlite3_column_int64 (statement, 0);
+      newest = sqlite3_column_int (statement, 1) != 0;
+    }
+  g_clear_pointer (&statement, sqlite3_finalize);
+  if (local != NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return library_end (self, FALSE, NULL);
+    }
+
+  for (i = 0; good && !newest && i < G_N_ELEMENTS (steps); i++)
+    {
+      statement = library_prepare (self, steps[i], error);
+      if (statement == NULL)
+        return library_end (self, FALSE, NULL);
+      sqlite3_bind_int64 (statement, 1, old);
+      good = library_finish (self, statement, error);
+      g_clear_pointer (&statement, sqlite3_finalize);
+    }
+
+  return library_end (self, good, error);
+}
+
+gboolean
 descry_store_keep_turn (DescryStore *self,
                         const char  *hash,
                         const char  *key,

@@ -13,6 +13,8 @@
 
 #include <glib/gi18n.h>
 
+#include "app/library-search.h"
+
 #define RECENT 10
 #define PATIENCE_MS 1500 /* another process can have the file for seconds: the picture is not kept waiting for it */
 
@@ -28,6 +30,7 @@ typedef struct
   char          *models; /* that found the scene, or NULL */
   GPtrArray     *waiting; /* of Waiting: turns that came before the hash */
   GMenu         *recent;
+  char          *wanted; /* key of a turn to show when its conversation is there, or NULL */
 } Keeper;
 
 typedef struct
@@ -62,6 +65,7 @@ keeper_free (gpointer data)
   g_clear_handle_id (&self->patience, g_source_remove);
   g_free (self->hash);
   g_free (self->models);
+  g_free (self->wanted);
   g_free (self);
 }
 
@@ -127,6 +131,18 @@ get_models (Keeper *self,
   descry_engine_status_free (status);
 }
 
+static gboolean
+reveal_turn (Keeper     *self,
+             const char *key)
+{
+  if (!descry_chat_reveal (descry_window_get_chat (self->window), key))
+    return FALSE;
+
+  g_action_group_change_action_state (G_ACTION_GROUP (self->window), "sidebar", g_variant_new_boolean (TRUE));
+  g_action_group_activate_action (G_ACTION_GROUP (self->window), "panel", g_variant_new_string ("chat"));
+  return TRUE;
+}
+
 static void
 give_back (Keeper      *self,
            DescryImage *image,
@@ -156,6 +172,9 @@ give_back (Keeper      *self,
       descry_library_keep_turn (self->library, self->hash, waiting->key, waiting->turn, waiting->finished);
     }
   g_ptr_array_set_size (self->waiting, 0);
+  if (self->wanted != NULL)
+    reveal_turn (self, self->wanted);
+  g_clear_pointer (&self->wanted, g_free);
 }
 
 typedef struct
@@ -338,6 +357,35 @@ forgotten_cb (DescryLibrary *library,
   descry_window_clear_conversation (self->window);
 }
 
+/* --------- Search ------------------ */
+
+static void
+chosen_cb (const DescryFoundTurn *found,
+           gpointer               data)
+{
+  Keeper *self = data;
+  g_autoptr (GFile) file = NULL;
+
+  if (self->hash != NULL && g_str_equal (found->picture.hash, self->hash) && reveal_turn (self, found->key))
+    return;
+
+  descry_library_resume_conversation (self->library, found->key);
+  g_free (self->wanted);
+  self->wanted = g_strdup (found->key);
+  file = g_file_new_for_path (found->picture.path);
+  descry_window_open (self->window, file);
+}
+
+static void
+search_action (GSimpleAction *action,
+               GVariant      *parameter,
+               gpointer       data)
+{
+  Keeper *self = data;
+
+  gtk_window_present (GTK_WINDOW (descry_search_new (GTK_WINDOW (self->window), self->library, chosen_cb, self)));
+}
+
 /* --------- Forgetting ------------------ */
 
 static void
@@ -429,6 +477,7 @@ descry_library_attach (DescryLibrary *library,
     { "forget-picture", forget_picture_action },
     { "forget-everything", forget_everything_action },
     { "recent", recent_action, "ay" },
+    { "search", search_action },
   };
   Keeper *self = g_new0 (Keeper, 1);
 

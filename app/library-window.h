@@ -11,7 +11,7 @@
 G_BEGIN_DECLS
 
 /* Looks every picture up that @window opens, gives back what was kept, and keeps what happens from then on; adds the actions
- * win.forget-picture, win.forget-everything and win.recent. As long as the window lives. */
+ * win.forget-picture, win.forget-everything, win.search and win.recent. As long as the window lives. */
 void descry_library_attach (DescryLibrary *library, DescryWindow *window, DescryEngine *engine);
 
 G_END_DECLS

@@ -296,6 +296,16 @@ delete_turn_work (Worker *worker,
 }
 
 static gboolean
+resume_conversation_work (Worker *worker,
+                          Job    *job)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean good = descry_store_resume_conversation (worker->store, job->key, &error);
+
+  return conclude (worker, good, error);
+}
+
+static gboolean
 begin_conversation_work (Worker *worker,
                          Job    *job)
 {
@@ -720,6 +730,18 @@ descry_library_delete_turn (DescryLibrary *self,
                             const char    *key)
 {
   Job *job = job_new (delete_turn_work, NULL);
+
+  g_return_if_fail (DESCRY_IS_LIBRARY (self) && key != NULL);
+
+  job->key = g_strdup (key);
+  push (self, job);
+}
+
+void
+descry_library_resume_conversation (DescryLibrary *self,
+                                    const char    *key)
+{
+  Job *job = job_new (resume_conversation_work, NULL);
 
   g_return_if_fail (DESCRY_IS_LIBRARY (self) && key != NULL);
 

@@ -50,6 +50,8 @@ void           descry_library_keep_edits         (DescryLibrary *self, const cha
 /* @key: unique, of the window's making. */
 void           descry_library_keep_turn          (DescryLibrary *self, const char *hash, const char *key, DescryTurn *turn, gboolean finished); /* @turn stays as it is from now on */
 void           descry_library_delete_turn        (DescryLibrary *self, const char *key);
+/* The conversation of this turn is gone on with: it comes with the next opening of its picture. */
+void           descry_library_resume_conversation (DescryLibrary *self, const char *key);
 void           descry_library_begin_conversation (DescryLibrary *self, const char *hash);
 
 /* Of DescryKeptPicture. (transfer full) */

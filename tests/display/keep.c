@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <glib/gstdio.h>
 
@@ -220,21 +221,191 @@ test_unwritable (void)
   database = g_steal_pointer (&good);
 }
 
+/* --------- Turns ------------------ */
+
+static GtkWidget *
+find_button (World      *world,
+             const char *text)
+{
+  GtkWidget *button = ui_test_find (GTK_WIDGET (descry_window_get_chat (world->window)), GTK_TYPE_BUTTON, text);
+
+  g_assert_nonnull (button);
+  return button;
+}
+
+static void
+write_unfinished (const char *key,
+                  const char *answer)
+{
+  g_autoptr (DescryImage) image = descry_image_load (picture, NULL, NULL);
+  g_autofree char *hash = descry_image_hash (image), *message = NULL;
+  g_autoptr (DescryStore) store = descry_store_open (database, &message, NULL);
+  g_autoptr (DescryTurn) turn = descry_turn_new ("What was on the shelf?");
+
+  turn->answer = g_strdup (answer);
+  g_assert_true (descry_store_keep_turn (store, hash, key, turn, FALSE, NULL));
+}
+
+/* An answer that was cut off says so and can be had again, in its place; turns can be edited and deleted. */
+static void
+test_turns (void)
+{
+  World world;
+  g_autoptr (GPtrArray) turns = NULL;
+  g_autoptr (GdkTexture) texture = NULL;
+  g_autofree char *text = NULL, *path = g_build_filename (folder, "talk.md", NULL), *png = g_build_filename (folder, "talk.png", NULL);
+  gsize size = 0;
+
+  new_file ();
+  world_open (&world, 1);
+  ask (&world);
+  WAIT_WHILE (!descry_window_is_idle (world.window));
+  world_close (&world);
+  write_unfinished ("cut", "There was a vase.\n");
+
+  world_open (&world, 1);
+  turns = history (&world);
+  g_assert_cmpuint (turns->len, ==, 2);
+  g_assert_true (((DescryTurn *) g_ptr_array_index (turns, 1))->stopped);
+  ui_test_pump (200);
+  texture = ui_test_shoot (GTK_WIDGET (world.window));
+  ui_test_save (texture, "window-interrupted.png");
+  g_signal_emit_by_name (find_button (&world, "_Ask Again"), "clicked");
+  WAIT_WHILE (!descry_window_is_idle (world.window));
+  g_clear_pointer (&turns, g_ptr_array_unref);
+  turns = history (&world);
+  g_assert_cmpuint (turns->len, ==, 2);
+  g_assert_cmpstr (((DescryTurn *) g_ptr_array_index (turns, 1))->question, ==, "What was on the shelf?");
+  g_assert_cmpstr (((DescryTurn *) g_ptr_array_index (turns, 1))->answer, ==, ANSWER);
+  g_assert_false (((DescryTurn *) g_ptr_array_index (turns, 1))->stopped);
+
+  g_assert_true (descry_window_export_conversation (world.window, path));
+  WAIT_WHILE (!g_file_test (path, G_FILE_TEST_EXISTS));
+  g_assert_true (g_file_get_contents (path, &text, &size, NULL));
+  g_assert_true (g_str_has_prefix (text, "# table.png\n\n![table.png](talk.png)\n\n**What is on the table?**\n\n"));
+  g_assert_nonnull (strstr (text, "**What was on the shelf?**\n\nThere is a cup here.\n\nBeside it"));
+  g_assert_true (g_file_test (png, G_FILE_TEST_EXISTS));
+  g_unlink (path);
+  g_unlink (png);
+
+  /* The first one is edited: what is asked then takes its place. */
+  g_signal_emit_by_name (find_button (&world, "Edit and ask again"), "clicked");
+  g_signal_emit_by_name (descry_window_get_chat (world.window), "ask", "And under the table?");
+  WAIT_WHILE (!descry_window_is_idle (world.window));
+  g_signal_emit_by_name (find_button (&world, "Delete question and answer"), "clicked");
+  world_close (&world);
+
+  world_open (&world, 1);
+  g_clear_pointer (&turns, g_ptr_array_unref);
+  turns = history (&world);
+  g_assert_cmpuint (turns->len, ==, 1);
+  g_assert_cmpstr (((DescryTurn *) g_ptr_array_index (turns, 0))->question, ==, "And under the table?");
+  world_close (&world);
+}
+
+/* A hit of an earlier conversation opens it again, and it is gone on with. */
+static void
+test_search (void)
+{
+  World world;
+  g_autoptr (GPtrArray) turns = NULL;
+  g_autoptr (GdkTexture) texture = NULL;
+  GListModel *windows = gtk_window_get_toplevels ();
+  GtkWidget *row = NULL;
+  guint i;
+
+  new_file ();
+  world_open (&world, 1);
+  g_signal_emit_by_name (descry_window_get_chat (world.window), "ask", "Is there a giraffe?");
+  WAIT_WHILE (!descry_window_is_idle (world.window));
+  gtk_widget_activate_action (GTK_WIDGET (world.window), "win.new-conversation", NULL);
+  ask (&world);
+  WAIT_WHILE (!descry_window_is_idle (world.window));
+
+  gtk_widget_activate_action (GTK_WIDGET (world.window), "win.search", NULL);
+  ui_test_pump (100);
+  for (i = 0; i < g_list_model_get_n_items (windows) && row == NULL; i++)
+    {
+      g_autoptr (GtkWidget) window = g_list_model_get_item (windows, i);
+      GtkWidget *entry = window != GTK_WIDGET (world.window) ? ui_test_find (window, GTK_TYPE_SEARCH_ENTRY, NULL) : NULL;
+
+      if (entry == NULL)
+        continue;
+      gtk_editable_set_text (GTK_EDITABLE (entry), "giraf");
+      WAIT_WHILE (ui_test_find (window, ADW_TYPE_ACTION_ROW, NULL) == NULL);
+      ui_test_pump (100);
+      texture = ui_test_shoot (window);
+      ui_test_save (texture, "window-search.png");
+      row = ui_test_find (window, ADW_TYPE_ACTION_ROW, NULL);
+    }
+  g_assert_nonnull (row);
+  gtk_widget_activate (row);
+  ui_test_pump (100);
+  WAIT_WHILE (!descry_window_is_idle (world.window));
+  turns = history (&world);
+  g_assert_cmpuint (turns->len, ==, 1);
+  g_assert_cmpstr (((DescryTurn *) g_ptr_array_index (turns, 0))->question, ==, "Is there a giraffe?");
+  ask (&world);
+  WAIT_WHILE (!descry_window_is_idle (world.window));
+  world_close (&world);
+
+  world_open (&world, 1);
+  g_clear_pointer (&turns, g_ptr_array_unref);
+  turns = history (&world);
+  g_assert_cmpuint (turns->len, ==, 2);
+  world_close (&world);
+}
+
 /* --------- Killed ------------------ */
+
+/* What a person has seen by then. */
+typedef struct
+{
+  gint64  when;
+  guint32 turns; /* asked, the running one as well */
+  guint32 paragraphs; /* finished ones of the last */
+} Seen;
+
+static void
+tell (guint turns,
+      guint paragraphs)
+{
+  const Seen seen = { g_get_monotonic_time (), turns, paragraphs };
+
+  if (write (STDOUT_FILENO, &seen, sizeof seen) != sizeof seen)
+    _exit (1);
+}
+
+static void
+said_cb (DescryEngine *engine,
+         const char   *text,
+         GCancellable *job,
+         guint        *progress)
+{
+  for (; *text != '\0'; text++)
+    if (*text == '\n')
+      tell (progress[0], ++progress[1]);
+}
 
 /* Asks and edits until it is killed. */
 G_NORETURN static void
 work_until_killed (void)
 {
-  guint i;
+  guint i, progress[2] = { 0, 0 };
+  g_autoptr (GPtrArray) old = NULL;
   World world;
 
   world_open (&world, 6);
+  old = history (&world);
+  progress[0] = old->len;
+  g_signal_connect_after (world.engine, "text", G_CALLBACK (said_cb), progress);
   for (i = 0;; i++)
     {
       const guint id = 1 + i % 6;
 
       ask (&world);
+      progress[1] = 0;
+      tell (++progress[0], 0);
       while (!descry_window_is_idle (world.window))
         {
           g_main_context_iteration (NULL, TRUE);
@@ -247,35 +418,51 @@ work_until_killed (void)
     }
 }
 
-/* After each kill the window opens with every turn that had begun; each has its paragraphs up to some point, and those
- * before the last one have been finished. */
+/* After each kill the window opens with every turn that had begun and every paragraph that was on the screen, but for
+ * what the library's thread had had no time to write: the moment before the kill. */
 static void
 test_kill (void)
 {
-  guint kills = g_test_slow () ? KILLS_SLOW : KILLS, i, k, before = 0, unfinished = 0;
+  guint kills = g_test_slow () ? KILLS_SLOW : KILLS, i, k, unfinished = 0, told = 0, late = 0;
   gint32 longest = g_getenv ("DESCRY_TEST_SLOW") != NULL ? 20000 : 2500;
+  gint64 moment = g_getenv ("DESCRY_TEST_SLOW") != NULL ? 2000000 : 250000; /* microseconds */
+  Seen before = { 0 };
 
   new_file ();
   for (i = 0; i < kills; i++)
     {
       const char *arguments[] = { program, "--work", folder, NULL };
       g_autoptr (GError) error = NULL;
-      g_autoptr (GSubprocess) process = g_subprocess_newv (arguments, G_SUBPROCESS_FLAGS_NONE, &error);
+      g_autoptr (GSubprocess) process = g_subprocess_newv (arguments, G_SUBPROCESS_FLAGS_STDOUT_PIPE, &error);
       g_autoptr (GPtrArray) turns = NULL;
+      Seen seen, promised = before, last = before;
+      gint64 killed;
+      gsize length = 0;
       World world;
 
       g_assert_no_error (error);
       g_usleep ((gulong) g_test_rand_int_range (200, longest) * 1000);
+      killed = g_get_monotonic_time ();
       g_subprocess_force_exit (process);
       g_subprocess_wait (process, NULL, NULL);
       g_assert_true (g_subprocess_get_if_signaled (process));
+      while (g_input_stream_read_all (g_subprocess_get_stdout_pipe (process), &seen, sizeof seen, &length, NULL, NULL) && length == sizeof seen)
+        {
+          last = seen;
+          told += seen.paragraphs > 0;
+          if (seen.when < killed - moment)
+            promised = seen;
+        }
 
       world_open (&world, 1);
       turns = history (&world);
-      g_assert_cmpuint (turns->len, >=, before);
+      g_assert_cmpuint (turns->len, >=, promised.turns);
+      g_assert_cmpuint (turns->len, <=, last.turns + 1);
       for (k = 0; k < turns->len; k++)
         {
           const DescryTurn *turn = g_ptr_array_index (turns, k);
+          g_auto (GStrv) lines = g_strsplit (turn->answer, "\n", -1);
+          guint paragraphs = g_strv_length (lines) - (*turn->answer != '\0');
 
           g_assert_cmpstr (turn->question, ==, QUESTION);
           g_assert_true (g_str_has_prefix (ANSWER, turn->answer));
@@ -283,14 +470,18 @@ test_kill (void)
           g_assert_true (*turn->answer == '\0' || g_str_has_suffix (turn->answer, "\n"));
           /* Killed between its last paragraph and its end, an answer is whole and yet marked. */
           g_assert_true (turn->stopped || strcmp (turn->answer, ANSWER) == 0);
-          if (k + 1 == turns->len && turns->len > before)
+          if (k + 1 == promised.turns)
+            g_assert_cmpuint (paragraphs, >=, promised.paragraphs);
+          if (k + 1 == turns->len && turns->len > before.turns)
             unfinished += turn->stopped;
         }
-      before = turns->len;
+      late += turns->len < last.turns;
+      before = (Seen) { 0, turns->len, 0 };
       world_close (&world);
     }
-  g_test_message ("%u kills, %u turns, %u kills inside an answer", kills, before, unfinished);
-  g_assert_cmpuint (before, >, 0);
+  g_test_message ("%u kills, %u turns, %u kills inside an answer; %u paragraphs were on the screen, none of them lost that was there %.2f s"
+                  " before the kill; of the questions asked later %u were", kills, before.turns, unfinished, told, (double) moment / G_USEC_PER_SEC, late);
+  g_assert_cmpuint (before.turns, >, 0);
 }
 
 int
@@ -324,6 +515,8 @@ main (int    argc,
   g_test_add_func ("/keep/given-back", test_given_back);
   g_test_add_func ("/keep/forget", test_forget);
   g_test_add_func ("/keep/unwritable", test_unwritable);
+  g_test_add_func ("/keep/turns", test_turns);
+  g_test_add_func ("/keep/search", test_search);
   g_test_add_func ("/keep/kill", test_kill);
   status = g_test_run ();
 
