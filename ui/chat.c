@@ -48,7 +48,7 @@ struct _DescryChat
   gboolean           follow; /* the newest text */
 };
 
-enum { ASK, STOP, LINK_HOVERED, LINK_ACTIVATED, TURN_DELETED, N_SIGNALS };
+enum { ASK, STOP, RESUME, LINK_HOVERED, LINK_ACTIVATED, TURN_DELETED, N_SIGNALS };
 
 static guint signals[N_SIGNALS];
 
@@ -406,6 +406,14 @@ scroll_to_wanted_cb (GtkWidget     *widget,
 }
 
 static void
+resume_cb (DescryTurnView *view,
+           DescryChat     *self)
+{
+  if (self->running == NULL && self->blocked == NULL)
+    g_signal_emit (self, signals[RESUME], 0, descry_turn_view_get_turn (view), descry_turn_view_get_key (view));
+}
+
+static void
 size_changed_cb (GtkAdjustment *adjustment,
                  DescryChat    *self)
 {
@@ -430,12 +438,15 @@ add_turn (DescryChat     *self,
 {
   GtkWidget *view = descry_turn_view_new (question, (const guint *) chips->data, chips->len, self->scene);
 
+  if (after != NULL)
+    descry_turn_view_settle (after);
   g_signal_connect_object (view, "link-hovered", G_CALLBACK (link_hovered_cb), self, 0);
   g_signal_connect_object (view, "link-activated", G_CALLBACK (link_activated_cb), self, 0);
   g_signal_connect_object (view, "ask-again", G_CALLBACK (ask_again_cb), self, 0);
   g_signal_connect_object (view, "edit", G_CALLBACK (edit_cb), self, 0);
   g_signal_connect_object (view, "repeat", G_CALLBACK (repeat_cb), self, 0);
   g_signal_connect_object (view, "delete", G_CALLBACK (delete_cb), self, 0);
+  g_signal_connect_object (view, "resume", G_CALLBACK (resume_cb), self, 0);
   self->follow = TRUE;
   gtk_box_insert_child_after (self->turns, view, GTK_WIDGET (after));
   gtk_stack_set_visible_child_name (self->stack, "turns");
@@ -457,6 +468,9 @@ descry_chat_restore (DescryChat *self,
     descry_turn_view_interrupt (self->restored, turn, self->scene);
   else
     descry_turn_view_finish (self->restored, turn, self->scene);
+  /* Something was asked before this came. */
+  if (gtk_widget_get_next_sibling (GTK_WIDGET (self->restored)) != NULL)
+    descry_turn_view_settle (self->restored);
 }
 
 void
@@ -498,6 +512,27 @@ descry_chat_begin (DescryChat *self,
   gtk_text_buffer_set_text (gtk_text_view_get_buffer (self->entry), "", 0);
   g_array_set_size (self->chips, 0);
   update_chips (self);
+  update_send (self);
+}
+
+void
+descry_chat_resume (DescryChat *self,
+                    DescryTurn *turn,
+                    const char *key)
+{
+  GtkWidget *last = gtk_widget_get_last_child (GTK_WIDGET (self->turns));
+  DescryTurnView *before;
+
+  descry_assert_main_thread ();
+  g_return_if_fail (self->running == NULL && last != NULL && descry_turn_view_get_turn (DESCRY_TURN_VIEW (last)) == turn);
+
+  before = DESCRY_TURN_VIEW (gtk_widget_get_prev_sibling (last));
+  if (self->restored == DESCRY_TURN_VIEW (last))
+    self->restored = before;
+  gtk_box_remove (self->turns, last);
+  self->running = add_turn (self, turn->question, turn->chips, before);
+  descry_turn_view_set_key (self->running, key);
+  descry_turn_view_append (self->running, turn->answer);
   update_send (self);
 }
 
@@ -661,6 +696,7 @@ descry_chat_class_init (DescryChatClass *class)
 
   signals[ASK] = g_signal_new ("ask", DESCRY_TYPE_CHAT, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
   signals[STOP] = g_signal_new ("stop", DESCRY_TYPE_CHAT, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
+  signals[RESUME] = g_signal_new ("resume", DESCRY_TYPE_CHAT, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 2, G_TYPE_POINTER, G_TYPE_STRING);
   signals[LINK_HOVERED] = g_signal_new ("link-hovered", DESCRY_TYPE_CHAT, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
                                         G_TYPE_NONE, 2, G_TYPE_POINTER, G_TYPE_UINT);
   signals[LINK_ACTIVATED] = g_signal_new ("link-activated", DESCRY_TYPE_CHAT, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,

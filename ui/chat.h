@@ -5,6 +5,7 @@
  * Signals:
  *   "ask"            (const char *question): the chips are descry_chat_get_chips()
  *   "stop"           ()
+ *   "resume"         (DescryTurn *turn, const char *key): the newest answer, which was stopped, shall go on
  *   "link-hovered"   (const guint *ids, guint n)
  *   "link-activated" (const guint *ids, guint n)
  *   "turn-deleted"   (const char *key): by a person, or another one has taken its place
@@ -45,6 +46,8 @@ void       descry_chat_set_compact   (DescryChat *self, gboolean compact);
 
 /* The running turn. Chips leave with the question. */
 void       descry_chat_begin         (DescryChat *self, const char *question);
+/* The same for an answer that goes on: @turn, the last one, runs again. It must be kept alive. */
+void       descry_chat_resume        (DescryChat *self, DescryTurn *turn, const char *key);
 void       descry_chat_set_stage     (DescryChat *self, const char *text);
 void       descry_chat_append        (DescryChat *self, const char *text);
 void       descry_chat_finish        (DescryChat *self, DescryTurn *turn);

@@ -40,10 +40,11 @@ struct _DescryTurnView
   GtkWidget    *stage_box;
   GtkLabel     *stage;
   GtkBox       *footer;
+  GtkWidget    *resume; /* the button in it, or NULL */
   char         *hovered_uri;
 };
 
-enum { LINK_HOVERED, LINK_ACTIVATED, ASK_AGAIN, EDIT, REPEAT, DELETE, N_SIGNALS };
+enum { LINK_HOVERED, LINK_ACTIVATED, ASK_AGAIN, EDIT, REPEAT, DELETE, RESUME, N_SIGNALS };
 
 static guint signals[N_SIGNALS];
 
@@ -360,6 +361,13 @@ note_label (const char *text)
 }
 
 static void
+resume_clicked_cb (GtkButton      *button,
+                   DescryTurnView *self)
+{
+  g_signal_emit (self, signals[RESUME], 0);
+}
+
+static void
 add_footer (DescryTurnView *self,
             const char     *note)
 {
@@ -367,6 +375,8 @@ add_footer (DescryTurnView *self,
 
   gtk_widget_set_hexpand (label, TRUE);
   gtk_box_append (self->footer, label);
+  if (self->turn != NULL && self->turn->stopped && self->text->len > 0)
+    self->resume = footer_button (self, "media-playback-start-symbolic", _("Go on with this answer"), G_CALLBACK (resume_clicked_cb));
   footer_button (self, "edit-copy-symbolic", _("Copy question and answer"), G_CALLBACK (copy_clicked_cb));
   footer_button (self, "view-refresh-symbolic", _("Ask again about these"), G_CALLBACK (ask_again_clicked_cb));
   footer_button (self, "document-edit-symbolic", _("Edit and ask again"), G_CALLBACK (edit_clicked_cb));
@@ -535,6 +545,14 @@ descry_turn_view_fail (DescryTurnView *self,
 }
 
 void
+descry_turn_view_settle (DescryTurnView *self)
+{
+  if (self->resume != NULL)
+    gtk_box_remove (self->footer, self->resume);
+  self->resume = NULL;
+}
+
+void
 descry_turn_view_mark (DescryTurnView *self,
                        const guint    *ids,
                        guint           n)
@@ -646,6 +664,7 @@ descry_turn_view_class_init (DescryTurnViewClass *class)
                                         G_TYPE_NONE, 2, G_TYPE_POINTER, G_TYPE_UINT);
   signals[LINK_ACTIVATED] = g_signal_new ("link-activated", DESCRY_TYPE_TURN_VIEW, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
                                           G_TYPE_NONE, 2, G_TYPE_POINTER, G_TYPE_UINT);
+  signals[RESUME] = g_signal_new ("resume", DESCRY_TYPE_TURN_VIEW, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
   signals[ASK_AGAIN] = g_signal_new ("ask-again", DESCRY_TYPE_TURN_VIEW, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
   signals[EDIT] = g_signal_new ("edit", DESCRY_TYPE_TURN_VIEW, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
   signals[REPEAT] = g_signal_new ("repeat", DESCRY_TYPE_TURN_VIEW, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);

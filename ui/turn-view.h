@@ -10,6 +10,7 @@
  *   "edit"           (): the same, and what is asked then takes this one's place
  *   "repeat"         (): asked once more as it is, in this one's place
  *   "delete"         ()
+ *   "resume"         (): the stopped answer shall go on
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -41,6 +42,9 @@ void        descry_turn_view_set_key   (DescryTurnView *self, const char *key);
 const char *descry_turn_view_get_key   (DescryTurnView *self);
 /* What is to be kept of it now; finished or not. (transfer full) */
 DescryTurn *descry_turn_view_dup_turn  (DescryTurnView *self);
+
+/* Another turn follows: a stopped answer cannot go on any more. */
+void        descry_turn_view_settle    (DescryTurnView *self);
 
 /* Marks the phrases that name one of these objects. */
 void        descry_turn_view_mark      (DescryTurnView *self, const guint *ids, guint n);

@@ -137,20 +137,40 @@ clear_turn (DescryWindow *self)
   g_clear_pointer (&self->turn_key, g_free);
 }
 
+static void
+start_turn (DescryWindow *self,
+            char         *key, /* taken */
+            const char   *question,
+            GArray       *chips,
+            const char   *said)
+{
+  self->turn_key = key;
+  self->asked = descry_turn_new (question);
+  g_array_append_vals (self->asked->chips, chips->data, chips->len);
+  if (self->said == NULL)
+    self->said = g_string_new (NULL);
+  g_string_assign (self->said, said);
+  self->kept = 0;
+}
+
 void
 descry_window_begin_turn (DescryWindow *self,
                           const char   *question,
                           GArray       *chips)
 {
   descry_window_end_turn (self, NULL);
-  self->turn_key = g_uuid_string_random ();
-  self->asked = descry_turn_new (question);
-  g_array_append_vals (self->asked->chips, chips->data, chips->len);
-  if (self->said == NULL)
-    self->said = g_string_new (NULL);
-  g_string_truncate (self->said, 0);
-  self->kept = 0;
+  start_turn (self, g_uuid_string_random (), question, chips, "");
   emit_part (self, 0, FALSE);
+}
+
+/* The same turn as before, so what is kept of it is replaced. */
+void
+descry_window_resume_turn (DescryWindow *self,
+                           DescryTurn   *turn,
+                           const char   *key)
+{
+  descry_window_end_turn (self, NULL);
+  start_turn (self, g_strdup (key), turn->question, turn->chips, turn->answer);
 }
 
 void

@@ -119,6 +119,7 @@ void descry_window_opened        (DescryWindow *self); /* tells of the new pictu
 void descry_window_keep_scene    (DescryWindow *self);
 void descry_window_keep_edits    (DescryWindow *self);
 void descry_window_begin_turn    (DescryWindow *self, const char *question, GArray *chips);
+void descry_window_resume_turn   (DescryWindow *self, DescryTurn *turn, const char *key);
 void descry_window_turn_text     (DescryWindow *self, const char *text);
 void descry_window_end_turn      (DescryWindow *self, DescryTurn *turn /* or NULL: as far as it came */);
 void descry_window_begin_conversation (DescryWindow *self);

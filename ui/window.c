@@ -413,6 +413,30 @@ ask_cb (DescryChat   *chat,
 }
 
 static void
+resume_cb (DescryChat   *chat,
+           gpointer      data,
+           const char   *old_key,
+           DescryWindow *self)
+{
+  g_autoptr (DescryTurn) turn = descry_turn_ref (data);
+  g_autofree char *key = old_key != NULL ? g_strdup (old_key) : g_uuid_string_random ();
+  g_autoptr (GPtrArray) history = NULL;
+  DescryAskOptions options = { 0 };
+  DescryRequest *request;
+
+  if (self->engine == NULL)
+    return;
+
+  descry_preferences_read (self->settings, &options);
+  options.threshold = descry_canvas_get_view (self->canvas)->threshold;
+  request = descry_request_new (self, &self->answering);
+  descry_window_resume_turn (self, turn, key);
+  descry_chat_resume (chat, turn, key);
+  history = descry_chat_get_history (chat);
+  descry_engine_resume_async (self->engine, self->image, self->scene, history, turn, &options, request->cancellable, answered_cb, request);
+}
+
+static void
 stop_cb (DescryChat   *chat,
          DescryWindow *self)
 {
@@ -657,6 +681,7 @@ descry_window_init (DescryWindow *self)
   g_signal_connect_object (self->inspect, "ask-about", G_CALLBACK (ask_about_cb), self, 0);
   g_signal_connect_object (self->chat, "ask", G_CALLBACK (ask_cb), self, 0);
   g_signal_connect_object (self->chat, "stop", G_CALLBACK (stop_cb), self, 0);
+  g_signal_connect_object (self->chat, "resume", G_CALLBACK (resume_cb), self, 0);
   g_signal_connect_object (self->chat, "link-hovered", G_CALLBACK (link_hovered_cb), self, 0);
   g_signal_connect_object (self->chat, "link-activated", G_CALLBACK (link_activated_cb), self, 0);
   descry_window_init_states (self);

@@ -45,6 +45,18 @@ get_threshold (const DescryJob *job)
   return job->options.threshold > 0.0f ? job->options.threshold : DESCRY_SCENE_THRESHOLD;
 }
 
+/* Bytes of the begun answer without blanks at its end. */
+static gsize
+count_begun (const DescryJob *job)
+{
+  gsize n = job->begun != NULL ? strlen (job->begun) : 0;
+
+  while (n > 0 && g_ascii_isspace (job->begun[n - 1]))
+    n--;
+
+  return n;
+}
+
 static void
 add_message (GArray     *messages,
              DescryRole  role,
@@ -89,6 +101,9 @@ encode (Question *question,
   g_array_set_size (question->ids, 0);
   descry_chat_encode (question->language->format, question->language->tokenizer, (const DescryMessage *) messages->data, messages->len,
                       question->ids, soft_place);
+  /* Tokens begin with their blank, so none of it may be left at the end. */
+  if (question->job->begun != NULL)
+    descry_tokenizer_encode (question->language->tokenizer, question->job->begun, (gssize) count_begun (question->job), FALSE, question->ids);
 }
 
 /* The oldest turns are left out until the answer has room, then the worked ones. */
@@ -181,7 +196,7 @@ generate (Question             *question,
           GError              **error)
 {
   DescryLanguage *language = question->language;
-  g_autoptr (GString) answer = g_string_new (NULL);
+  g_autoptr (GString) answer = g_string_new_len (question->job->begun, (gssize) count_begun (question->job));
   g_autoptr (GString) bytes = g_string_new (NULL);
   DescryUtf8 utf8 = { 0 };
   guint64 seed = question->job->options.seed;

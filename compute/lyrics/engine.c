@@ -250,6 +250,7 @@ descry_job_free (DescryJob *job)
   g_clear_pointer (&job->scene, descry_scene_unref);
   g_clear_pointer (&job->question, g_free);
   g_clear_pointer (&job->chips, g_array_unref);
+  g_clear_pointer (&job->begun, g_free);
   g_clear_pointer (&job->history, g_ptr_array_unref);
   g_free (job);
 }
@@ -373,6 +374,34 @@ descry_engine_mask_async (DescryEngine       *self,
   start_job (self, job);
 }
 
+static DescryJob *
+make_question (DescryEngine           *self,
+               DescryImage            *image,
+               DescryScene            *scene,
+               GPtrArray              *history,
+               const char             *question,
+               const guint            *chips,
+               guint                   n_chips,
+               const DescryAskOptions *options,
+               GCancellable           *cancellable,
+               GAsyncReadyCallback     callback,
+               gpointer                data)
+{
+  DescryJob *job = make_job (self, DESCRY_JOB_ASK, descry_engine_ask_async, image, scene, cancellable, callback, data);
+  guint i;
+
+  job->question = g_utf8_make_valid (question, -1);
+  if (n_chips > 0)
+    g_array_append_vals (job->chips, chips, n_chips);
+  job->history = g_ptr_array_new_with_free_func ((GDestroyNotify) descry_turn_unref);
+  for (i = 0; history != NULL && i < history->len; i++)
+    g_ptr_array_add (job->history, descry_turn_ref (g_ptr_array_index (history, i)));
+  if (options != NULL)
+    job->options = *options;
+
+  return job;
+}
+
 void
 descry_engine_ask_async (DescryEngine           *self,
                          DescryImage            *image,
@@ -386,21 +415,31 @@ descry_engine_ask_async (DescryEngine           *self,
                          GAsyncReadyCallback     callback,
                          gpointer                data)
 {
-  DescryJob *job;
-  guint i;
-
   g_return_if_fail (DESCRY_IS_ENGINE (self));
   g_return_if_fail (question != NULL);
 
-  job = make_job (self, DESCRY_JOB_ASK, descry_engine_ask_async, image, scene, cancellable, callback, data);
-  job->question = g_utf8_make_valid (question, -1);
-  if (n_chips > 0)
-    g_array_append_vals (job->chips, chips, n_chips);
-  job->history = g_ptr_array_new_with_free_func ((GDestroyNotify) descry_turn_unref);
-  for (i = 0; history != NULL && i < history->len; i++)
-    g_ptr_array_add (job->history, descry_turn_ref (g_ptr_array_index (history, i)));
-  if (options != NULL)
-    job->options = *options;
+  start_job (self, make_question (self, image, scene, history, question, chips, n_chips, options, cancellable, callback, data));
+}
+
+void
+descry_engine_resume_async (DescryEngine           *self,
+                            DescryImage            *image,
+                            DescryScene            *scene,
+                            GPtrArray              *history,
+                            DescryTurn             *stopped,
+                            const DescryAskOptions *options,
+                            GCancellable           *cancellable,
+                            GAsyncReadyCallback     callback,
+                            gpointer                data)
+{
+  DescryJob *job;
+
+  g_return_if_fail (DESCRY_IS_ENGINE (self));
+  g_return_if_fail (stopped != NULL && stopped->answer != NULL);
+
+  job = make_question (self, image, scene, history, stopped->question, (const guint *) stopped->chips->data, stopped->chips->len, options,
+                       cancellable, callback, data);
+  job->begun = g_strdup (stopped->answer);
   start_job (self, job);
 }
 

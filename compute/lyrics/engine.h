@@ -70,6 +70,7 @@ typedef struct
   DescryBox     box;
   guint         object;
   char         *question;
+  char         *begun; /* of the answer, said already: it goes on from there; or NULL */
   GArray       *chips;
   GPtrArray    *history; /* of DescryTurn */
   DescryAskOptions options;
@@ -123,6 +124,11 @@ void         descry_engine_ask_async      (DescryEngine *self, DescryImage *imag
                                            const guint *chips, guint n_chips, const DescryAskOptions *options,
                                            GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
 DescryTurn  *descry_engine_ask_finish     (DescryEngine *self, GAsyncResult *result, GError **error);
+
+/* Goes on with an answer that was stopped, after the turns of @history before it; the new turn has all of it. Ends by
+ * descry_engine_ask_finish(). */
+void         descry_engine_resume_async   (DescryEngine *self, DescryImage *image, DescryScene *scene, GPtrArray *history, DescryTurn *stopped,
+                                           const DescryAskOptions *options, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
 
 /* Closes device and bundle and opens both anew, after the running job and before the next one: the bundle has
  * other files now, or another device was chosen. @device: selector, "" for the library's choice, NULL for the selector so far. */

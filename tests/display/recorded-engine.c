@@ -153,6 +153,12 @@ replay_answer (Work *work)
   const char *at = work->self->answer;
   guint n = 0;
 
+  if (work->job->begun != NULL)
+    {
+      g_assert_true (g_str_has_prefix (at, work->job->begun));
+      g_string_append (said, work->job->begun);
+      at += said->len;
+    }
   g_array_append_vals (turn->chips, work->job->chips->data, work->job->chips->len);
   g_array_append_vals (turn->evidence, work->job->chips->data, work->job->chips->len);
   descry_engine_emit_stage (engine, "prompt", 0.5, "120 of 240");

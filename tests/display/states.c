@@ -443,7 +443,22 @@ test_conversation (Fixture      *fixture,
   g_assert_nonnull (ui_test_find (chat, GTK_TYPE_BUTTON, "Ask again about these"));
   look_at (fixture, "stopped");
 
+  /* It goes on where it was, as the same turn. */
   recorded_engine_set_pace (fixture->engine, 1);
+  gtk_widget_activate (find_button (fixture, "Go on with this answer"));
+  WAIT_WHILE (descry_window_is_idle (fixture->window));
+  WAIT_WHILE (!descry_window_is_idle (fixture->window));
+  {
+    g_autoptr (GPtrArray) history = descry_chat_get_history (DESCRY_CHAT (chat));
+    DescryTurn *turn = g_ptr_array_index (history, 0);
+
+    g_assert_cmpuint (history->len, ==, 1);
+    g_assert_cmpstr (turn->answer, ==, ANSWER);
+    g_assert_cmpuint (turn->chips->len, ==, 2);
+  }
+  g_assert_null (ui_test_find (chat, GTK_TYPE_LABEL, "Stopped"));
+  g_assert_null (find_button (fixture, "Go on with this answer"));
+
   recorded_engine_set_left_out (fixture->engine, 3);
   ask (fixture, "And what else is there, and where does it stand, as seen from the one who took the photo?");
   WAIT_WHILE (!descry_window_is_idle (fixture->window));

@@ -81,6 +81,31 @@ count_bytes (World *world)
   return bytes;
 }
 
+/* An answer that was stopped goes on to the same end as one that was not. */
+static void
+check_resume (World *world)
+{
+  DescryAskOptions options = { .max_tokens = 30 };
+  g_autoptr (DescryTurn) whole = ask (world, FALSE, QUESTION, &options);
+  g_autoptr (DescryTurn) part = NULL, rest = NULL;
+  g_autoptr (GError) error = NULL;
+
+  options.max_tokens = 7;
+  part = ask (world, FALSE, QUESTION, &options);
+  g_assert_true (g_str_has_prefix (whole->answer, part->answer));
+  g_assert_cmpuint (strlen (part->answer), <, strlen (whole->answer));
+  options.max_tokens = 23;
+  g_clear_object (&world->result);
+  descry_engine_resume_async (world->engine, NULL, NULL, NULL, part, &options, NULL, result_cb, world);
+  while (world->result == NULL)
+    g_main_context_iteration (NULL, TRUE);
+  rest = descry_engine_ask_finish (world->engine, world->result, &error);
+  g_assert_no_error (error);
+  g_test_message ("“%s” goes on to “%s”", part->answer, rest->answer);
+  g_assert_cmpstr (rest->answer, ==, whole->answer);
+  g_assert_cmpuint (rest->answer_tokens, <=, 23);
+}
+
 /* Merged adapters make the weights wider: the bytes tell which model is loaded. */
 static void
 check_adapter (World *world)
@@ -211,6 +236,7 @@ test_rest (void)
   if (turn != NULL)
     {
       check_options (&world);
+      check_resume (&world);
       check_adapter (&world);
       check_place (&world);
       check_rest (&world);
