@@ -468,7 +468,7 @@ test_adapter (Fixture      *fixture,
   row = gtk_widget_get_ancestor (use, ADW_TYPE_EXPANDER_ROW);
   adw_expander_row_set_expanded (ADW_EXPANDER_ROW (row), TRUE);
   ui_test_pump (600);
-  g_assert_nonnull (ui_test_find (row, GTK_TYPE_LABEL, "Trained by Descry"));
+  WAIT_WHILE (ui_test_find (row, GTK_TYPE_LABEL, "Trained by Descry") == NULL);
   gtk_window_set_default_size (GTK_WINDOW (page), 600, 1500);
   shoot (page, "models-adapter.png");
   gtk_widget_activate (ui_test_find (row, GTK_TYPE_BUTTON, "Model _Card"));

@@ -167,7 +167,7 @@ add_gemm (SuiteTable    *table,
   static const char *const names[] = { "", " gelu", " silu", " relu" };
   SuiteCase *c;
 
-  if (table->small && (gsize) m * n * k > 60000)
+  if (table->small && (gsize) m * n * k > 5000)
     return NULL;
   c = suite_add (table, "gemm", descry_ggml_name (type), gemm_prepare, gemm_launch, gemm_reference, "%u×%u×%u%s%s%s%s", m, n, k, names[variant % 4],
                  variant & 1 ? " bias" : "", variant & 2 ? " residual" : "", variant & 4 ? " scale" : "");
@@ -203,8 +203,8 @@ suite_cases_gemm (SuiteTable *table)
         {
           add_gemm (table, types[t], rows[m], 33 + 3 * m, block, m);
           add_gemm (table, types[t], rows[m], m + 1, 3 * block, m + 3);
-          if (m == 2)
-            add_gemm (table, types[t], rows[m], 3, block, 0); /* as small as it gets */
+          if (m == 2 || m == 4)
+            add_gemm (table, types[t], rows[m], 2, block, 0); /* as small as it gets */
         }
       for (s = 0; plain && s < G_N_ELEMENTS (shapes); s++)
         {

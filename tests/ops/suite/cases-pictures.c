@@ -286,7 +286,7 @@ suite_cases_pictures (SuiteTable *table)
       const double work = (double) v[PICTURES] * v[HEIGHT] * v[WIDTH] / (v[STRIDE] * v[STRIDE]) * v[OUT] * (v[DEPTHWISE] ? 1 : v[IN]) * v[KERNEL] * v[KERNEL];
       SuiteCase *c;
 
-      if (table->small && (work > 70000 || v[IN] > 64))
+      if (table->small && (work > 12000 || v[IN] > 64))
         continue;
       c = suite_add (table, "conv", "f32", conv_prepare, conv_launch, conv_reference, "%u×%u×%u×%u to %u, %u×%u%s stride %u dilation %u act %u%s%s", v[PICTURES],
                      v[HEIGHT], v[WIDTH], v[IN], v[OUT], v[KERNEL], v[KERNEL], v[DEPTHWISE] ? " depthwise" : "", v[STRIDE], v[DILATION], v[ACT],
