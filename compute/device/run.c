@@ -380,6 +380,9 @@ descry_run_launch (DescryRun       *run,
       case DESCRY_ARG_LOCAL:
         code = clSetKernelArg (kernel->kernel, index++, args[i].value.bytes, NULL);
         break;
+      case DESCRY_ARG_UINTS:
+        code = clSetKernelArg (kernel->kernel, index++, 16 * sizeof (cl_uint), args[i].uints);
+        break;
       default:
         code = clSetKernelArg (kernel->kernel, index++, 4, &args[i].value);
       }

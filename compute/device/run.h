@@ -94,10 +94,11 @@ gboolean       descry_run_read_end   (DescryRun *run, DescryReading *reading);
 /* Kernel arguments, in order. A tensor is two arguments: the buffer and a uint offset. */
 typedef struct
 {
-  enum { DESCRY_ARG_TENSOR, DESCRY_ARG_BUFFER, DESCRY_ARG_UINT, DESCRY_ARG_INT, DESCRY_ARG_FLOAT, DESCRY_ARG_LOCAL } kind;
+  enum { DESCRY_ARG_TENSOR, DESCRY_ARG_BUFFER, DESCRY_ARG_UINT, DESCRY_ARG_INT, DESCRY_ARG_FLOAT, DESCRY_ARG_LOCAL, DESCRY_ARG_UINTS } kind;
   DescryTensor tensor;
   cl_mem       buffer;
   union { guint u; gint i; float f; gsize bytes; } value;
+  const guint *uints;
 } DescryArg;
 
 #define DESCRY_T(t) ((DescryArg) { .kind = DESCRY_ARG_TENSOR, .tensor = (t) })
@@ -105,6 +106,8 @@ typedef struct
 #define DESCRY_U(x) ((DescryArg) { .kind = DESCRY_ARG_UINT, .value.u = (x) })
 #define DESCRY_I(x) ((DescryArg) { .kind = DESCRY_ARG_INT, .value.i = (x) })
 #define DESCRY_FL(x) ((DescryArg) { .kind = DESCRY_ARG_FLOAT, .value.f = (x) })
+/* Sixteen numbers as one uint16 vector: drivers allocate for each argument of each launch. */
+#define DESCRY_U16(...) ((DescryArg) { .kind = DESCRY_ARG_UINTS, .uints = (const guint[16]) { __VA_ARGS__ } })
 #define DESCRY_LOCAL(n) ((DescryArg) { .kind = DESCRY_ARG_LOCAL, .value.bytes = (n) })
 
 /**

@@ -344,12 +344,11 @@ attention_leave (const float *sum, const float top, const float weight, __global
   }                                                                                                         \
                                                                                                             \
   __kernel __attribute__ ((reqd_work_group_size (1, 1, 1))) void                                            \
-  attention_step_##T##_##G (__global const float *qkv, const uint qkv_at,                                   \
-                            __global const float *table, const uint table_at, __global const float *q_norm, const uint q_norm_at, __global const float *k_norm, const uint k_norm_at, \
-                            __global LOAD *k, const uint k_at, const uint k_pitch, __global LOAD *v, const uint v_at, const uint v_pitch, const uint kv_step, \
-                            __global float *parts, __global float *out, const uint out_at,                  \
-                            const uint past, const uint group, const uint dim, const uint pairs, const uint flags, const float eps, const float scale, const uint span) \
+  attention_step_##T##_##G (__global const float *qkv, __global const float *table, __global const float *q_norm, __global const float *k_norm, \
+                            __global LOAD *k, __global LOAD *v, __global float *parts, __global float *out, const uint16 shape, const float eps, const float scale) \
   {                                                                                                         \
+    const uint qkv_at = shape.s0, table_at = shape.s1, q_norm_at = shape.s2, k_norm_at = shape.s3, k_at = shape.s4, k_pitch = shape.s5, v_at = shape.s6, v_pitch = shape.s7; \
+    const uint kv_step = shape.s8, out_at = shape.s9, past = shape.sa, group = shape.sb, dim = shape.sc, pairs = shape.sd, flags = shape.se, span = shape.sf; \
     const uint part = get_global_id (0), spans = get_global_size (0), kv_head = get_global_id (1), kv_heads = get_global_size (1), heads = kv_heads * group; \
     const uint first = part * span, last = min (first + span, past + 1), wide = (dim + 31) / 32 * 32;       \
     __global const float *turn = table + table_at + (ulong) past * 2 * pairs;                               \

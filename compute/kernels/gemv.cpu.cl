@@ -10,6 +10,8 @@
  * Weights lie as gemv-formats.cpu.cl says.
  * Flags: 1 bias, 2 residual, 4 norm (y is divided by the RMS of a row of norm), 8 pair (rows n and N / 2 + n give silu
  * (first) * second), 16 next (next = y * next_weight).
+ * shape: offsets and pitches of x and y, m, n, k, flags, offsets and pitches of the rest, act; one argument, since drivers
+ * allocate for each.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -51,16 +53,11 @@ gemv_norm (__global const float *x, const uint k, const float eps)
 
 #define GEMV_ENTRY(NAME, ROWS, PREPARE, INPUT)                                                                              \
   __kernel __attribute__ ((reqd_work_group_size (1, 1, 1))) void                                            \
-  NAME (__global const float *x, const uint x_at, const uint x_pitch, __global const uchar *w,              \
-        __global float *y, const uint y_at, const uint y_pitch,                                             \
-        const uint m, const uint n, const uint k, const uint flags,                                         \
-        __global const float *bias, const uint bias_at,                                                     \
-        __global const float *residual, const uint residual_at, const uint residual_pitch,                  \
-        const uint act, const float scale,                                                                  \
-        __global const float *norm, const uint norm_at, const uint norm_pitch, const float eps,             \
-        __global const float *next_weight, const uint next_weight_at,                                       \
-        __global float *next, const uint next_at, const uint next_pitch)                                    \
+  NAME (__global const float *x, __global const uchar *w, __global float *y, __global const float *bias, __global const float *residual, \
+        __global const float *norm, __global const float *next_weight, __global float *next, const uint16 shape, const uint next_pitch, const float scale, const float eps) \
   {                                                                                                         \
+    const uint x_at = shape.s0, x_pitch = shape.s1, y_at = shape.s2, y_pitch = shape.s3, m = shape.s4, n = shape.s5, k = shape.s6, flags = shape.s7; \
+    const uint bias_at = shape.s8, residual_at = shape.s9, residual_pitch = shape.sa, act = shape.sb, norm_at = shape.sc, norm_pitch = shape.sd, next_weight_at = shape.se, next_at = shape.sf; \
     const uint first = get_global_id (1) * ROWS;                                                            \
     const uint results = flags & FLAG_PAIR ? n / 2 : n, panels = (results + 31) / 32;                       \
     const uint chunk = (panels + get_global_size (0) - 1) / get_global_size (0);                            \

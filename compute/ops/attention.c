@@ -297,7 +297,7 @@ op_attention_step (DescryRun            *run,
   guint width = p->heads * p->head_dim;
   DescryAttention attention = { p->heads, p->kv_heads, p->head_dim, 0.0f, TRUE, past, { 0 }, p->kv_step };
   gboolean norm = p->q_norm.buffer != NULL;
-  DescryTensor table = p->rope_dim > 0 ? p->table : qkv;
+  DescryTensor table = p->rope_dim > 0 ? p->table : qkv, q_norm = norm ? p->q_norm : qkv, k_norm = norm ? p->k_norm : qkv;
   Shares shares;
   char name[32];
 
@@ -317,11 +317,12 @@ op_attention_step (DescryRun            *run,
   shares = share_keys (run, 1, past + 1, p->heads, p->kv_heads, p->head_dim);
   g_snprintf (name, sizeof name, "attention_step_%s_%u", k_cache.type == DESCRY_F32 ? "f32" : "f16", shares.together);
   descry_run_launch (run, descry_run_kernel (run, name, NULL), 2, (gsize[]) { shares.spans, p->kv_heads }, (gsize[]) { 1, 1 },
-                     (DescryArg[]) { DESCRY_T (qkv), DESCRY_T (table), DESCRY_T (norm ? p->q_norm : qkv), DESCRY_T (norm ? p->k_norm : qkv),
-                                     DESCRY_T (k_cache), DESCRY_U (k_cache.pitch), DESCRY_T (v_cache), DESCRY_U (v_cache.pitch), DESCRY_U (step_of (&attention)),
-                                     DESCRY_B (shares.parts.buffer), DESCRY_T (out), DESCRY_U (past), DESCRY_U (p->heads / p->kv_heads), DESCRY_U (p->head_dim),
-                                     DESCRY_U (p->rope_dim / 2), DESCRY_U ((p->kind == DESCRY_ROPE_HALVES ? 1 : 0) | (norm ? 2 : 0)), DESCRY_FL (p->eps),
-                                     DESCRY_FL (1.0f / sqrtf ((float) p->head_dim)), DESCRY_U (shares.span) }, 19);
+                     (DescryArg[]) { DESCRY_B (qkv.buffer), DESCRY_B (table.buffer), DESCRY_B (q_norm.buffer), DESCRY_B (k_norm.buffer),
+                                     DESCRY_B (k_cache.buffer), DESCRY_B (v_cache.buffer), DESCRY_B (shares.parts.buffer), DESCRY_B (out.buffer),
+                                     DESCRY_U16 (qkv.offset, table.offset, q_norm.offset, k_norm.offset, k_cache.offset, k_cache.pitch, v_cache.offset, v_cache.pitch,
+                                                 step_of (&attention), out.offset, past, p->heads / p->kv_heads, p->head_dim, p->rope_dim / 2,
+                                                 (p->kind == DESCRY_ROPE_HALVES ? 1 : 0) | (norm ? 2 : 0), shares.span),
+                                     DESCRY_FL (p->eps), DESCRY_FL (1.0f / sqrtf ((float) p->head_dim)) }, 11);
   join_parts (run, out, &shares, 1, p->heads, p->head_dim);
 }
 

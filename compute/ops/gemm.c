@@ -134,10 +134,11 @@ launch_few (DescryRun            *run,
   guint flags = epilogue_flags (e) | (f->norm.buffer != NULL ? DESCRY_GEMV_NORM : 0) | (f->pair ? DESCRY_GEMV_PAIR : 0) | (f->next.buffer != NULL ? DESCRY_GEMV_NEXT : 0);
   DescryTensor bias = e->bias.buffer != NULL ? e->bias : a, residual = e->residual.buffer != NULL ? e->residual : c;
   DescryTensor norm = f->norm.buffer != NULL ? f->norm : a, next_weight = f->next.buffer != NULL ? f->next_weight : a, next = f->next.buffer != NULL ? f->next : c;
-  DescryArg args[] = { DESCRY_T (a), DESCRY_U (a.pitch), DESCRY_B (w->data.buffer), DESCRY_T (c), DESCRY_U (c.pitch),
-                       DESCRY_U (m), DESCRY_U (w->n), DESCRY_U (w->k), DESCRY_U (flags), DESCRY_T (bias), DESCRY_T (residual), DESCRY_U (residual.pitch),
-                       DESCRY_U (e->act), DESCRY_FL (e->scale == 0.0f ? 1.0f : e->scale), DESCRY_T (norm), DESCRY_U (norm.pitch), DESCRY_FL (f->eps),
-                       DESCRY_T (next_weight), DESCRY_T (next), DESCRY_U (next.pitch) };
+  DescryArg args[] = { DESCRY_B (a.buffer), DESCRY_B (w->data.buffer), DESCRY_B (c.buffer), DESCRY_B (bias.buffer), DESCRY_B (residual.buffer), DESCRY_B (norm.buffer),
+                       DESCRY_B (next_weight.buffer), DESCRY_B (next.buffer),
+                       DESCRY_U16 (a.offset, a.pitch, c.offset, c.pitch, m, w->n, w->k, flags, bias.offset, residual.offset, residual.pitch, e->act,
+                                   norm.offset, norm.pitch, next_weight.offset, next.offset),
+                       DESCRY_U (next.pitch), DESCRY_FL (e->scale == 0.0f ? 1.0f : e->scale), DESCRY_FL (f->eps) };
   char name[32];
 
   g_snprintf (name, sizeof name, "gemv_%s%s", descry_weight_format (w), few_suffix (w, m));
