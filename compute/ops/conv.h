@@ -51,6 +51,22 @@ DescryTensor op_conv_alloc (DescryRun *run, DescryTensor x, DescryConv *conv, gb
 DescryTensor op_conv_separable (DescryRun *run, DescryTensor x, DescryConv *wide, DescryConv *point, gboolean same,
                                 DescryActivation wide_act, DescryActivation act, DescryTensor residual);
 
+typedef struct _DescryConvTransposed DescryConvTransposed;
+
+/**
+ * descry_conv_transposed_new:
+ * @weights: f32 [in, out, kernel, kernel], as torch's ConvTranspose2d
+ * @bias: (nullable): f32 [out]
+ * @pad: taken away on every side, less than @kernel
+ */
+DescryConvTransposed *descry_conv_transposed_new  (DescryDevice *device, const char *name, guint out, guint in, guint kernel, guint stride, guint pad,
+                                                   const float *weights, const float *bias, GError **error);
+void                  descry_conv_transposed_free (DescryConvTransposed *conv);
+
+/* x [n, h, w, in] -> act (...) [n, (h - 1) stride + kernel - 2 pad, ..., out], a tensor of the run. */
+DescryTensor          op_conv_transposed          (DescryRun *run, DescryTensor x, DescryConvTransposed *conv, DescryActivation act);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DescryConv, descry_conv_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DescryConvTransposed, descry_conv_transposed_free)
 
 G_END_DECLS

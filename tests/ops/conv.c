@@ -262,6 +262,62 @@ test_separable (DescryRun *run)
     }
 }
 
+/* Against the definition, scattered in double. */
+static void
+test_transposed (DescryRun *run)
+{
+  static const struct { guint n, h, w, in, out, kernel, stride, pad; DescryActivation act; } many[] = {
+    { 1, 1, 1, 1, 1, 1, 1, 0, DESCRY_ACT_NONE },
+    { 1, 8, 9, 32, 16, 2, 2, 0, DESCRY_ACT_GELU }, /* a segmenter's upscaling */
+    { 2, 5, 7, 12, 7, 4, 2, 1, DESCRY_ACT_RELU },
+    { 1, 6, 4, 3, 33, 3, 1, 2, DESCRY_ACT_NONE },
+    { 3, 4, 3, 8, 5, 2, 3, 0, DESCRY_ACT_LEAKY }, /* gaps that only the bias fills */
+  };
+  g_autoptr (GRand) rand = g_rand_new_with_seed (11);
+  guint i;
+
+  for (i = 0; i < G_N_ELEMENTS (many); i++)
+    {
+      guint n = many[i].n, h = many[i].h, w = many[i].w, in = many[i].in, out = many[i].out, k = many[i].kernel, s = many[i].stride;
+      int pad = (int) many[i].pad, oh = (int) ((h - 1) * s + k) - 2 * pad, ow = (int) ((w - 1) * s + k) - 2 * pad;
+      gsize n_x = (gsize) n * h * w * in, n_y = (gsize) n * oh * ow * out, e;
+      g_autofree float *x = random_floats (rand, n_x, -1, 1), *weights = random_floats (rand, (gsize) in * out * k * k, -0.5, 0.5), *bias = random_floats (rand, out, -1, 1);
+      g_autofree float *found = g_new (float, n_y);
+      g_autofree double *expected = g_new0 (double, n_y);
+      g_autofree char *what = g_strdup_printf ("transposed %u", i);
+      g_autoptr (DescryConvTransposed) conv = NULL;
+      g_autoptr (GError) error = NULL;
+      DescryTensor tx = as_pictures (guarded_tensor (run, n * h * w, in), n, h, w), y;
+      guint b, iy, ix, ci, o, ky, kx;
+
+      conv = descry_conv_transposed_new (descry_run_device (run), what, out, in, k, s, pad, weights, bias, &error);
+      g_assert_no_error (error);
+      descry_run_write (run, tx, x, n_x);
+      y = op_conv_transposed (run, tx, conv, many[i].act);
+      g_assert_cmpuint (descry_tensor_count (y), ==, n_y);
+      descry_run_read (run, y, found, n_y);
+      descry_run_finish (run, &error);
+      g_assert_no_error (error);
+
+      for (b = 0; b < n; b++)
+        for (iy = 0; iy < h; iy++)
+          for (ix = 0; ix < w; ix++)
+            for (ky = 0; ky < k; ky++)
+              for (kx = 0; kx < k; kx++)
+                {
+                  int oy = (int) (iy * s + ky) - pad, ox = (int) (ix * s + kx) - pad;
+
+                  for (o = 0; oy >= 0 && ox >= 0 && oy < oh && ox < ow && o < out; o++)
+                    for (ci = 0; ci < in; ci++)
+                      expected[(((gsize) b * oh + oy) * ow + ox) * out + o] += (double) x[(((gsize) b * h + iy) * w + ix) * in + ci] * weights[(((gsize) ci * out + o) * k + ky) * k + kx];
+                }
+      for (e = 0; e < n_y; e++)
+        expected[e] = activate (expected[e] + bias[e % out], many[i].act);
+      assert_nmse (what, found, expected, n_y, 1e-10);
+      descry_run_release (run, &y);
+    }
+}
+
 /* The residual may be the output itself. */
 static void
 test_in_place (DescryRun *run)
@@ -349,6 +405,7 @@ main (int    argc,
   add_op_test ("conv/cases-own", test_cases_own);
   add_op_test ("conv/cases-bf16", test_cases_bf16);
   add_op_test ("conv/separable", test_separable);
+  add_op_test ("conv/transposed", test_transposed);
   add_op_test ("conv/in-place", test_in_place);
   add_op_test ("conv/wrong-shapes", test_wrong_shapes);
 
