@@ -21,6 +21,7 @@ int descry_command_convert (int argc, char **argv);
 int descry_command_bench (int argc, char **argv);
 int descry_command_devices (int argc, char **argv);
 int descry_command_models (int argc, char **argv);
+int descry_command_pictures (int argc, char **argv);
 int descry_command_stage (int argc, char **argv);
 int descry_command_train (int argc, char **argv);
 

@@ -33,6 +33,7 @@ static const struct
   { "devices", descry_command_devices, N_("What OpenCL offers, what was refused and why") },
   { "bench", descry_command_bench, N_("Measure this machine and each stage") },
   { "stage", descry_command_stage, N_("Run one network on given tensors, for parity checks") },
+  { "pictures", descry_command_pictures, N_("Make a set of training pictures with their features") },
   { "train", descry_command_train, N_("Train adapters for the language model, or evaluate them") },
 };
 

@@ -116,7 +116,7 @@ read_statistics (DescryGguf *gguf,
 static guint
 local_width (const DescryConnector *connector)
 {
-  return connector->feature_width + 4 + 8 * connector->octaves + 1 + 3 + 1;
+  return descry_connector_row_width (connector->feature_width, connector->octaves);
 }
 
 static gboolean
@@ -260,28 +260,39 @@ compare_places (gconstpointer a,
   return difference < 0.0f ? -1 : difference > 0.0f ? 1 : (left->id > right->id) - (left->id < right->id);
 }
 
+guint
+descry_connector_row_width (guint feature_width,
+                            guint octaves)
+{
+  return feature_width + 4 + 8 * octaves + 1 + 3 + 1;
+}
+
 /* One row before standardisation; places it fills in the order of the header. */
 static void
-fill_row (const DescryConnector *connector,
-          const DescryScene     *scene,
-          const DescryObject    *object,
-          guint                  rank,
-          float                 *row)
+fill_row (const DescryScene  *scene,
+          const DescryObject *object,
+          guint               rank,
+          guint               feature_width,
+          guint               octaves,
+          const float        *unknown,
+          float              *row)
 {
   const DescryBox box = object->box;
   const float values[] = { (box.x0 + box.x1) * 0.5f / scene->width, (box.y0 + box.y1) * 0.5f / scene->height,
                            (box.x1 - box.x0) / scene->width, (box.y1 - box.y0) / scene->height };
-  guint at = connector->feature_width, k, i;
+  guint at = feature_width, k, i;
 
-  if (object->feature != NULL && object->n_feature == connector->feature_width)
-    memcpy (row, object->feature, connector->feature_width * sizeof (float));
-  else
+  if (object->feature != NULL && object->n_feature == feature_width)
+    memcpy (row, object->feature, feature_width * sizeof (float));
+  else if (unknown != NULL)
     /* A stored scene carries no features: the mean says nothing. */
-    memcpy (row, connector->local.mean, connector->feature_width * sizeof (float));
+    memcpy (row, unknown, feature_width * sizeof (float));
+  else
+    memset (row, 0, feature_width * sizeof (float));
 
   for (i = 0; i < 4; i++)
     row[at++] = values[i];
-  for (k = 0; k < connector->octaves; k++)
+  for (k = 0; k < octaves; k++)
     {
       for (i = 0; i < 4; i++)
         row[at++] = (float) sin (ldexp (G_PI, (int) k) * values[i]);
@@ -292,7 +303,29 @@ fill_row (const DescryConnector *connector,
   for (i = 0; i < 3; i++)
     row[at++] = object->color[i];
   row[at++] = (float) rank;
-  g_assert (at == local_width (connector));
+  g_assert (at == descry_connector_row_width (feature_width, octaves));
+}
+
+void
+descry_connector_fill_rows (DescryScene *scene,
+                            GPtrArray   *objects,
+                            guint        feature_width,
+                            guint        octaves,
+                            const float *unknown,
+                            float       *rows)
+{
+  g_autoptr (GPtrArray) sorted = g_ptr_array_new (); /* a copy of the array would own the objects too */
+  guint i, rank;
+
+  for (i = 0; i < objects->len; i++)
+    g_ptr_array_add (sorted, g_ptr_array_index (objects, i));
+  g_ptr_array_sort (sorted, compare_places);
+  for (i = 0; i < objects->len; i++)
+    {
+      g_ptr_array_find (sorted, g_ptr_array_index (objects, i), &rank);
+      fill_row (scene, g_ptr_array_index (objects, i), rank, feature_width, octaves, unknown,
+                rows + (gsize) i * descry_connector_row_width (feature_width, octaves));
+    }
 }
 
 static void
@@ -317,9 +350,9 @@ descry_connector_local_tokens (DescryConnector *connector,
                                GError         **error)
 {
   const guint width = local_width (connector);
-  g_autoptr (GPtrArray) told = g_ptr_array_new (), sorted = NULL;
+  g_autoptr (GPtrArray) told = g_ptr_array_new ();
   float *rows;
-  guint i, rank;
+  guint i;
 
   *n = 0;
   for (i = 0; scene != NULL && i < scene->objects->len && told->len < connector->max_objects; i++)
@@ -339,13 +372,7 @@ descry_connector_local_tokens (DescryConnector *connector,
       return NULL;
     }
 
-  sorted = g_ptr_array_copy (told, NULL, NULL);
-  g_ptr_array_sort (sorted, compare_places);
-  for (i = 0; i < told->len; i++)
-    {
-      g_ptr_array_find (sorted, g_ptr_array_index (told, i), &rank);
-      fill_row (connector, scene, g_ptr_array_index (told, i), rank, rows + (gsize) i * width);
-    }
+  descry_connector_fill_rows (scene, told, connector->feature_width, connector->octaves, connector->local.mean, rows);
   standardise (&connector->local, rows, told->len, width);
 
   *n = told->len;

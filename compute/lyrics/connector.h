@@ -73,6 +73,13 @@ DescryMqFormer  *descry_connector_former (DescryConnector *connector);
  */
 float           *descry_connector_local_tokens (DescryConnector *connector, DescryScene *scene, float threshold, guint *n, GError **error);
 
+/* Rows of @objects (of DescryObject, of @scene) before standardisation, in their order: what training stores and
+ * descry_connector_local_tokens() standardises. @unknown (nullable): [feature_width] for objects without features.
+ * @rows [objects, descry_connector_row_width()]. */
+guint            descry_connector_row_width (guint feature_width, guint octaves);
+void             descry_connector_fill_rows (DescryScene *scene, GPtrArray *objects, guint feature_width, guint octaves,
+                                             const float *unknown, float *rows);
+
 /* Everything: local tokens, the former, soft tokens back on the host. Waits. @scene may be NULL: visual queries only. */
 DescrySoftTokens *descry_connector_run (DescryConnector *connector, DescryTokens *image_tokens, DescryScene *scene, float threshold,
                                         GCancellable *cancellable, GError **error);

@@ -112,6 +112,20 @@ descry_refiner_classify (DescryRefiner   *refiner,
 }
 
 gboolean
+descry_refiner_describe (DescryRefiner   *refiner,
+                         const DescryBox *boxes,
+                         guint            n,
+                         float           *features,
+                         float           *colors,
+                         GCancellable    *cancellable,
+                         GError         **error)
+{
+  g_autofree float *p = g_new (float, (gsize) MAX (n, 1) * DESCRY_N_CLASSES);
+
+  return descry_refiner_classify (refiner, boxes, n, p, features, colors, cancellable, error);
+}
+
+gboolean
 descry_refiner_tag (DescryRefiner *refiner,
                     GCancellable  *cancellable,
                     GError       **error)

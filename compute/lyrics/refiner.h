@@ -35,6 +35,11 @@ gboolean descry_refiner_mask      (DescryRefiner *refiner, guint id, GCancellabl
 /* A new object from a box, or from a point (x0 == x1 and y0 == y1). Returns its id, 0: error. */
 guint    descry_refiner_segment (DescryRefiner *refiner, DescryBox box, GCancellable *cancellable, GError **error);
 
+/* Pooled features [n, 1280] and mean colours [n, 3] of boxes in the picture's pixels, as the objects of an analysis get
+ * them. Adds nothing to the scene. */
+gboolean descry_refiner_describe (DescryRefiner *refiner, const DescryBox *boxes, guint n, float *features, float *colors,
+                                  GCancellable *cancellable, GError **error);
+
 /* A snapshot of what is known now. (transfer full) */
 DescryScene *descry_refiner_scene (DescryRefiner *refiner);
 

@@ -6,7 +6,7 @@
  *
  *   grid   f32 [grid_height * grid_width, channels]   V: the encoder's tokens of the whole picture (7 x 7 x 1280)
  *   rows   f32 [n_objects, row_width]                  D: one an object, in the scene's order, as
- *          compute/lyrics/connector.h lists them, made by the same function (descry_connector_fill_row), but not
+ *          compute/lyrics/connector.h lists them, made by the same function (descry_connector_fill_rows), but not
  *          standardised: mean and deviation come from descry_picture_set_statistics()
  *
  * On disk both are halves (f16). A set is two files: PATH, JSON lines (a header, then one picture a line), and

@@ -363,7 +363,7 @@ ask_if_at (Maker              *maker,
   words = descry_words_split (place);
   if (!descry_place_parse (words, 0, words->len, &asked))
     return FALSE;
-  fits = descry_place_fits (asked, descry_place_of (object->box, WIDTH, HEIGHT));
+  fits = descry_place_fits (asked, descry_place_of (object->box, maker->scene->width, maker->scene->height));
   example->kind = "if-at";
   example->question = fill (WORDS (maker, if_at_words), object->name, place);
   example->answer = g_strdup_printf ("%s, the %s is %s.", fits ? "Yes" : "No", object->name, place_of (maker, object));
@@ -408,7 +408,7 @@ ask_what_at (Maker              *maker,
     {
       DescryObject *object = g_ptr_array_index (maker->scene->objects, i);
 
-      if (descry_place_fits (asked, descry_place_of (object->box, WIDTH, HEIGHT)))
+      if (descry_place_fits (asked, descry_place_of (object->box, maker->scene->width, maker->scene->height)))
         g_ptr_array_add (there, object);
     }
   if (there->len == 0 || there->len > 4)
@@ -565,6 +565,45 @@ ask_follow_up (Maker              *maker,
   return TRUE;
 }
 
+/* Fills question, chips and answer of the kind that @form stands for, or of one that this scene can answer. */
+static void
+ask (Maker              *maker,
+     DescrySceneExample *example,
+     guint               form)
+{
+  if ((form == 5 && ask_if_at (maker, example)) || (form == 6 && ask_what_at (maker, example))
+      || (form >= 9 && form <= 11 && ask_relation (maker, example)) || ((form == 12 || form == 13) && ask_follow_up (maker, example)))
+    ;
+  else if (form == 0 || form == 12 || form == 13)
+    ask_count (maker, example);
+  else if (form == 1 || form == 5)
+    ask_exists (maker, example, TRUE);
+  else if (form == 2 || form == 6)
+    ask_exists (maker, example, FALSE);
+  else if (form == 3 || form == 4)
+    ask_where (maker, example);
+  else if (form == 7)
+    ask_chips (maker, example, 1);
+  else if (form == 8)
+    ask_chips (maker, example, 2 + pick (maker, 2));
+  else
+    ask_list (maker, example);
+
+  example->scene = maker->scene;
+  example->prompt = descry_prompt_write (example->scene, DESCRY_SCENE_TEXT_SHORT, DESCRY_SCENE_THRESHOLD, example->question,
+                                         (const guint *) example->chips->data, example->chips->len, NULL);
+}
+
+static DescrySceneExample *
+new_example (void)
+{
+  DescrySceneExample *example = g_new0 (DescrySceneExample, 1);
+
+  example->history = g_ptr_array_new_with_free_func ((GDestroyNotify) descry_turn_unref);
+  example->chips = g_array_new (FALSE, FALSE, sizeof (guint));
+  return example;
+}
+
 DescrySceneExample *
 descry_scene_example_new (DescrySplit split,
                           guint64     seed,
@@ -572,34 +611,49 @@ descry_scene_example_new (DescrySplit split,
 {
   const guint32 state[] = { (guint32) seed, (guint32) (seed >> 32), (guint32) index, (guint32) (index >> 32), split };
   Maker maker = { g_rand_new_with_seed_array (state, G_N_ELEMENTS (state)), split, nouns_of (split), NULL, NULL };
-  DescrySceneExample *example = g_new0 (DescrySceneExample, 1);
+  DescrySceneExample *example = new_example ();
   guint form = pick (&maker, 16);
 
-  example->history = g_ptr_array_new_with_free_func ((GDestroyNotify) descry_turn_unref);
-  example->chips = g_array_new (FALSE, FALSE, sizeof (guint));
   make_scene (&maker, form >= 9 && form <= 12 ? 2 : 1);
+  ask (&maker, example, form);
+  g_ptr_array_unref (maker.types);
+  g_rand_free (maker.rand);
 
-  if ((form == 5 && ask_if_at (&maker, example)) || (form == 6 && ask_what_at (&maker, example))
-      || (form >= 9 && form <= 11 && ask_relation (&maker, example)) || ((form == 12 || form == 13) && ask_follow_up (&maker, example)))
-    ;
-  else if (form == 0 || form == 12 || form == 13)
-    ask_count (&maker, example);
-  else if (form == 1 || form == 5)
-    ask_exists (&maker, example, TRUE);
-  else if (form == 2 || form == 6)
-    ask_exists (&maker, example, FALSE);
-  else if (form == 3 || form == 4)
-    ask_where (&maker, example);
-  else if (form == 7)
-    ask_chips (&maker, example, 1);
-  else if (form == 8)
-    ask_chips (&maker, example, 2 + pick (&maker, 2));
+  return example;
+}
+
+DescrySceneExample *
+descry_scene_example_about (DescryScene *scene,
+                            DescrySplit  split,
+                            guint64      seed,
+                            guint64      index)
+{
+  const guint32 state[] = { (guint32) seed, (guint32) (seed >> 32), (guint32) index, (guint32) (index >> 32), split, 1 };
+  Maker maker = { g_rand_new_with_seed_array (state, G_N_ELEMENTS (state)), split, nouns_of (split), NULL, NULL };
+  DescrySceneExample *example = NULL;
+  guint form = pick (&maker, 12), i;
+  gboolean clear = TRUE;
+
+  g_return_val_if_fail (scene->objects->len > 0, NULL);
+
+  maker.scene = descry_scene_ref (scene);
+  maker.types = g_ptr_array_new ();
+  for (i = 0; i < scene->objects->len; i++)
+    {
+      char *name = ((DescryObject *) g_ptr_array_index (scene->objects, i))->name;
+
+      if (g_ptr_array_find_with_equal_func (maker.types, name, g_str_equal, NULL))
+        continue;
+      clear = clear && is_clear (maker.types, name);
+      g_ptr_array_add (maker.types, name);
+    }
+  if (clear)
+    {
+      example = new_example ();
+      ask (&maker, example, form);
+    }
   else
-    ask_list (&maker, example);
-
-  example->scene = maker.scene;
-  example->prompt = descry_prompt_write (example->scene, DESCRY_SCENE_TEXT_SHORT, DESCRY_SCENE_THRESHOLD, example->question,
-                                         (const guint *) example->chips->data, example->chips->len, NULL);
+    descry_scene_unref (scene);
   g_ptr_array_unref (maker.types);
   g_rand_free (maker.rand);
 

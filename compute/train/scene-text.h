@@ -30,6 +30,10 @@ typedef struct
 
 /* (transfer full) */
 DescrySceneExample *descry_scene_example_new  (DescrySplit split, guint64 seed, guint64 index);
+
+/* The same kinds of question, but follow-ups, about a scene that exists. It is not changed; ids are 1, 2, … in order.
+ * NULL: two of its names mean each other's things ("bird", "duck"), so that answers would be doubtful. */
+DescrySceneExample *descry_scene_example_about (DescryScene *scene, DescrySplit split, guint64 seed, guint64 index);
 void                descry_scene_example_free (DescrySceneExample *example);
 
 /* The same words, whatever case, punctuation and blanks are. */

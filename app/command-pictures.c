@@ -1,0 +1,211 @@
+/* command-pictures.c - `descry pictures`: sets of training pictures, with what the frozen networks say about them
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#define G_LOG_DOMAIN "descry-train"
+
+#include "config.h"
+
+#include "app/cli.h"
+#include "app/commands.h"
+
+#include <glib-unix.h>
+#include <glib/gi18n.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "compute/ops/provider.h"
+#include "compute/train/features.h"
+#include "compute/train/synthetic/composer.h"
+
+typedef struct
+{
+  char *data, *stock, *output, *bundle, *device, *save;
+  int   train, validation, test, seed;
+} Options;
+
+typedef struct
+{
+  Options             *options;
+  GCancellable        *cancellable;
+  DescryDevice        *device;
+  DescryPipeline      *pipeline;
+  DescryFeatures      *features;
+  DescryPictureWriter *writer;
+  guint                done, all;
+  gint64               start;
+} Work;
+
+static gboolean
+stop_cb (gpointer data)
+{
+  g_cancellable_cancel (data);
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+open_work (Work    *work,
+           GError **error)
+{
+  g_autoptr (DescryBundle) bundle = descry_bundle_open (work->options->bundle, error);
+
+  if (bundle == NULL)
+    return FALSE;
+  work->device = descry_device_open (work->options->device, DESCRY_FAMILY_AUTO, error);
+  if (work->device == NULL)
+    return FALSE;
+  descry_ops_set_fast (work->device, TRUE);
+  work->pipeline = descry_pipeline_new (work->device, g_steal_pointer (&bundle), NULL, NULL);
+  work->features = descry_features_new (work->pipeline, work->cancellable, error);
+  if (work->features == NULL)
+    return FALSE;
+  work->writer = descry_picture_writer_new (work->options->output, descry_features_channels (work->features), descry_features_row_width (work->features), error);
+  work->start = g_get_monotonic_time ();
+
+  return work->writer != NULL;
+}
+
+static void
+close_work (Work *work)
+{
+  g_clear_pointer (&work->writer, descry_picture_writer_free);
+  g_clear_pointer (&work->features, descry_features_free);
+  g_clear_pointer (&work->pipeline, descry_pipeline_free);
+  g_clear_pointer (&work->device, descry_device_free);
+  g_clear_object (&work->cancellable);
+}
+
+static void
+tell (Work *work)
+{
+  gboolean terminal = isatty (STDERR_FILENO);
+  double seconds = (double) (g_get_monotonic_time () - work->start) / 1e6;
+
+  if (terminal || work->done % 100 == 0 || work->done == work->all)
+    g_printerr (_("%s%u of %u pictures, %.1f a second, %.0f s left%s"), terminal ? "\r" : "", work->done, work->all, work->done / seconds,
+                seconds / work->done * (work->all - work->done), terminal && work->done < work->all ? "   " : "\n");
+}
+
+static gboolean
+add_picture (Work          *work,
+             DescryImage   *image,
+             DescryPicture *picture,
+             GError       **error)
+{
+  if (!descry_features_add (work->features, work->writer, image, picture, work->cancellable, error))
+    return FALSE;
+  work->done++;
+  tell (work);
+  g_main_context_iteration (NULL, FALSE); /* lets the interrupt in */
+
+  return !g_cancellable_set_error_if_cancelled (work->cancellable, error);
+}
+
+static gboolean
+save_picture (Work          *work,
+              DescryImage   *image,
+              DescryPicture *picture,
+              GError       **error)
+{
+  g_autofree char *file = g_strconcat (picture->name, ".png", NULL), *path = NULL;
+
+  if (work->options->save == NULL)
+    return TRUE;
+  path = g_build_filename (work->options->save, file, NULL);
+  return descry_image_save_png (image, path, error);
+}
+
+static gboolean
+make_synthetic (Work    *work,
+                GError **error)
+{
+  const int counts[] = { work->options->train, work->options->validation, work->options->test };
+  g_autoptr (DescryStock) stock = descry_stock_load (work->options->stock, work->cancellable, error);
+  int split, i;
+
+  if (stock == NULL)
+    return FALSE;
+  if (stock->missing > 0)
+    g_printerr (_("%u of the pictures that scenes are made of are missing below %s\n"), stock->missing, work->options->stock);
+  work->all = (guint) (counts[0] + counts[1] + counts[2]);
+  work->start = g_get_monotonic_time ();
+  for (split = 0; split < 3; split++)
+    for (i = 0; i < counts[split]; i++)
+      {
+        g_autoptr (DescryImage) image = NULL;
+        g_autoptr (DescryPicture) picture = descry_compose (stock, (DescrySplit) split, (guint64) work->options->seed, (guint64) i, &image, error);
+
+        if (picture == NULL || !save_picture (work, image, picture, error) || !add_picture (work, image, picture, error))
+          return FALSE;
+      }
+
+  return TRUE;
+}
+
+static gboolean
+check_options (Options  *options,
+               GError  **error)
+{
+  const char *problem = NULL;
+
+  if (g_strcmp0 (options->data, "synthetic") != 0)
+    problem = _("--data takes “synthetic”");
+  else if (options->stock == NULL)
+    problem = _("--stock FOLDER is needed: the unpacked packages that scenes are made of (./dev pictures fetches them)");
+  else if (options->output == NULL)
+    problem = _("-o FILE is needed: where the set goes");
+  else if (options->train < 0 || options->validation < 0 || options->test < 0 || (gint64) options->train + options->validation + options->test > 1000000)
+    problem = _("a number of pictures is out of its range");
+  if (problem != NULL)
+    g_set_error_literal (error, DESCRY_ERROR, DESCRY_ERROR_USAGE, problem);
+
+  return problem == NULL;
+}
+
+int
+descry_command_pictures (int    argc,
+                         char **argv)
+{
+  Options options = { .train = 3000, .validation = 200, .test = 400 };
+  const GOptionEntry entries[] = {
+    { "data", 0, 0, G_OPTION_ARG_STRING, &options.data, N_("synthetic"), N_("DATA") },
+    { "stock", 0, 0, G_OPTION_ARG_FILENAME, &options.stock, N_("What synthetic pictures are made of: unpacked packages"), N_("FOLDER") },
+    { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output, N_("Where the set goes; its features are kept beside it"), N_("FILE") },
+    { "train", 0, 0, G_OPTION_ARG_INT, &options.train, N_("Pictures to train on (3000)"), N_("N") },
+    { "validation", 0, 0, G_OPTION_ARG_INT, &options.validation, N_("Pictures to watch the training with (200)"), N_("N") },
+    { "test", 0, 0, G_OPTION_ARG_INT, &options.test, N_("Pictures to judge with (400)"), N_("N") },
+    { "seed", 0, 0, G_OPTION_ARG_INT, &options.seed, N_("Seed of the composer (0)"), N_("N") },
+    { "save-pictures", 0, 0, G_OPTION_ARG_FILENAME, &options.save, N_("Keep the composed pictures in FOLDER, to look at"), N_("FOLDER") },
+    { "bundle", 'b', 0, G_OPTION_ARG_FILENAME, &options.bundle, N_("The bundle whose networks make the features"), N_("NAME") },
+    { "device", 'd', 0, G_OPTION_ARG_STRING, &options.device, N_("The OpenCL device"), N_("DEVICE") },
+    G_OPTION_ENTRY_NULL
+  };
+  Work work = { .options = &options };
+  g_autoptr (GError) error = NULL;
+  int status = DESCRY_EXIT_DONE;
+  guint source;
+
+  if (!descry_cli_options ("pictures --data DATA -o FILE [OPTION…]", _("Makes a set of training pictures: the frozen networks run once, their features are kept."), entries, &argc, &argv, &status))
+    return status;
+  if (!check_options (&options, &error))
+    {
+      g_printerr ("descry: %s\n", error->message);
+      return DESCRY_EXIT_USAGE;
+    }
+
+  work.cancellable = g_cancellable_new ();
+  source = g_unix_signal_add (SIGINT, stop_cb, work.cancellable);
+  if (!open_work (&work, &error) || !make_synthetic (&work, &error) || !descry_picture_writer_commit (work.writer, &error))
+    {
+      g_printerr ("descry: %s\n", error->message);
+      status = DESCRY_EXIT_FAILED;
+    }
+  else
+    g_printerr (_("Wrote %s\n"), options.output);
+  g_source_remove (source);
+  close_work (&work);
+
+  return status;
+}

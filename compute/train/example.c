@@ -1,0 +1,174 @@
+/* example.c - training pictures: their parts, and a scene made of them
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#define G_LOG_DOMAIN "descry-train"
+
+#include "config.h"
+
+#include "compute/train/example.h"
+
+#include <string.h>
+
+#include "compute/lyrics/prompt.h"
+#include "compute/lyrics/words.h"
+#include "compute/memory.h"
+#include "compute/train/example-private.h"
+
+/* Shares of the picture's area. */
+#define SMALL 0.04
+#define LARGE 0.16
+
+static void
+free_object (gpointer data)
+{
+  DescryPictureObject *object = data;
+
+  g_free (object->noun);
+  g_free (object->color);
+  g_free (object->size);
+  g_free (object->side);
+  g_clear_pointer (&object->mask, descry_mask_unref);
+  g_free (object);
+}
+
+static void
+free_question (gpointer data)
+{
+  DescryPictureQuestion *question = data;
+
+  g_free (question->kind);
+  g_free (question->question);
+  g_free (question->prompt);
+  g_free (question->answer);
+  g_free (question->pointed);
+  g_free (question);
+}
+
+DescryPicture *
+descry_picture_new (const char *name,
+                    guint       width,
+                    guint       height)
+{
+  DescryPicture *picture = g_new0 (DescryPicture, 1);
+
+  picture->name = g_strdup (name);
+  picture->width = width;
+  picture->height = height;
+  picture->objects = g_ptr_array_new_with_free_func (free_object);
+  picture->captions = g_ptr_array_new_with_free_func (g_free);
+  picture->questions = g_ptr_array_new_with_free_func (free_question);
+
+  return picture;
+}
+
+void
+descry_picture_free (DescryPicture *picture)
+{
+  if (picture == NULL)
+    return;
+
+  g_free (picture->name);
+  g_free (picture->scene);
+  g_ptr_array_unref (picture->objects);
+  g_ptr_array_unref (picture->captions);
+  g_ptr_array_unref (picture->questions);
+  descry_free (picture->grid);
+  descry_free (picture->rows);
+  g_free (picture);
+}
+
+DescryPictureObject *
+descry_picture_add_object (DescryPicture *picture,
+                           DescryBox      box,
+                           const char    *noun,
+                           const char    *color)
+{
+  DescryPictureObject *object = g_new0 (DescryPictureObject, 1);
+  double share = descry_box_area (box) / ((double) picture->width * picture->height);
+
+  object->box = box;
+  object->score = 1.0f;
+  object->noun = g_strdup (noun);
+  object->color = g_strdup (color);
+  object->size = g_strdup (share < SMALL ? "small" : share < LARGE ? "medium" : "large");
+  object->side = g_strdup (descry_place_name (box, picture->width, picture->height));
+  g_ptr_array_add (picture->objects, object);
+
+  return object;
+}
+
+DescryPictureQuestion *
+descry_picture_add_question (DescryPicture *picture,
+                             const char    *kind,
+                             const char    *question,
+                             const char    *prompt,
+                             const char    *answer,
+                             const guint   *pointed,
+                             guint          n_pointed,
+                             gboolean       from_picture)
+{
+  DescryPictureQuestion *result = g_new0 (DescryPictureQuestion, 1);
+
+  result->kind = g_strdup (kind);
+  result->question = g_strdup (question);
+  result->prompt = g_strdup (prompt);
+  result->answer = g_strdup (answer);
+  result->pointed = n_pointed > 0 ? g_memdup2 (pointed, n_pointed * sizeof (guint)) : NULL;
+  result->n_pointed = n_pointed;
+  result->from_picture = from_picture;
+  g_ptr_array_add (picture->questions, result);
+
+  return result;
+}
+
+DescryScene *
+descry_picture_scene (DescryPicture *picture)
+{
+  DescryScene *scene = descry_scene_new (picture->width, picture->height);
+  guint i;
+
+  for (i = 0; i < picture->objects->len; i++)
+    {
+      const DescryPictureObject *from = g_ptr_array_index (picture->objects, i);
+      DescryObject *object = g_new0 (DescryObject, 1);
+
+      object->id = i + 1;
+      object->name = g_strdup (from->noun);
+      object->score = from->score;
+      object->box = from->box;
+      object->source = DESCRY_SOURCE_DETECTOR;
+      memcpy (object->color, from->rgb, sizeof object->color);
+      object->mask = from->mask != NULL ? descry_mask_ref (from->mask) : NULL;
+      if (picture->rows != NULL && picture->channels <= picture->row_width)
+        {
+          object->feature = g_memdup2 (picture->rows + (gsize) i * picture->row_width, picture->channels * sizeof (float));
+          object->n_feature = picture->channels;
+        }
+      g_ptr_array_add (scene->objects, object);
+    }
+
+  return scene;
+}
+
+char *
+descry_picture_bare_words (const char *text)
+{
+  g_autoptr (GArray) words = descry_words_split (text);
+  GString *bare = g_string_new (NULL);
+  guint i;
+
+  for (i = 0; i < words->len; i++)
+    g_string_append_printf (bare, "%s ", g_array_index (words, DescryWord, i).folded);
+  return g_string_free (bare, FALSE);
+}
+
+gboolean
+descry_picture_answer_is (const DescryPictureQuestion *question,
+                          const char                  *answer)
+{
+  g_autofree char *expected = descry_picture_bare_words (question->answer), *found = descry_picture_bare_words (answer);
+
+  return strcmp (expected, found) == 0;
+}
