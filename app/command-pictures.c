@@ -32,7 +32,7 @@ typedef struct
   GCancellable        *cancellable;
   DescryDevice        *device;
   DescryPipeline      *pipeline;
-  DescryFeatures      *features;
+  DescryPictureFeatures      *features;
   DescryPictureWriter *writer;
   guint                done, all;
   gint64               start;
@@ -58,10 +58,10 @@ open_work (Work    *work,
     return FALSE;
   descry_ops_set_fast (work->device, TRUE);
   work->pipeline = descry_pipeline_new (work->device, g_steal_pointer (&bundle), NULL, NULL);
-  work->features = descry_features_new (work->pipeline, work->cancellable, error);
+  work->features = descry_picture_features_new (work->pipeline, work->cancellable, error);
   if (work->features == NULL)
     return FALSE;
-  work->writer = descry_picture_writer_new (work->options->output, descry_features_channels (work->features), descry_features_row_width (work->features), error);
+  work->writer = descry_picture_writer_new (work->options->output, descry_picture_features_channels (work->features), descry_picture_features_row_width (work->features), error);
   work->start = g_get_monotonic_time ();
 
   return work->writer != NULL;
@@ -71,7 +71,7 @@ static void
 close_work (Work *work)
 {
   g_clear_pointer (&work->writer, descry_picture_writer_free);
-  g_clear_pointer (&work->features, descry_features_free);
+  g_clear_pointer (&work->features, descry_picture_features_free);
   g_clear_pointer (&work->pipeline, descry_pipeline_free);
   g_clear_pointer (&work->device, descry_device_free);
   g_clear_object (&work->cancellable);
@@ -94,7 +94,7 @@ add_picture (Work          *work,
              DescryPicture *picture,
              GError       **error)
 {
-  if (!descry_features_add (work->features, work->writer, image, picture, work->cancellable, error))
+  if (!descry_picture_features_add (work->features, work->writer, image, picture, work->cancellable, error))
     return FALSE;
   work->done++;
   tell (work);

@@ -30,11 +30,11 @@ typedef struct
 
 /* Halves of a record; 0: sizes out of range. */
 gsize    descry_feature_record_halves (const DescryFeatureRecord *record, guint channels, guint row_width);
-guint32  descry_features_check (const guint16 *halves, gsize n);
-gboolean descry_features_parse_key (const char *hex, guint8 key[32]);
+guint32  descry_picture_features_check (const guint16 *halves, gsize n);
+gboolean descry_picture_features_parse_key (const char *hex, guint8 key[32]);
 
 /* Halves into the floats of @picture. FALSE: no memory. */
-gboolean descry_features_unpack (DescryPicture *picture, const DescryFeatureRecord *record, guint channels, guint row_width, const guint16 *halves);
+gboolean descry_picture_features_unpack (DescryPicture *picture, const DescryFeatureRecord *record, guint channels, guint row_width, const guint16 *halves);
 
 /* One line of the list, without its features. */
 json_t        *descry_picture_to_json   (const DescryPicture *picture);

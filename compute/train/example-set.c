@@ -60,7 +60,7 @@ descry_feature_record_halves (const DescryFeatureRecord *record,
 }
 
 guint32
-descry_features_check (const guint16 *halves,
+descry_picture_features_check (const guint16 *halves,
                        gsize          n)
 {
   guint32 check = 2166136261u;
@@ -72,7 +72,7 @@ descry_features_check (const guint16 *halves,
 }
 
 gboolean
-descry_features_parse_key (const char *hex,
+descry_picture_features_parse_key (const char *hex,
                            guint8      key[32])
 {
   guint i;
@@ -92,7 +92,7 @@ descry_features_parse_key (const char *hex,
 }
 
 gboolean
-descry_features_unpack (DescryPicture             *picture,
+descry_picture_features_unpack (DescryPicture             *picture,
                         const DescryFeatureRecord *record,
                         guint                      channels,
                         guint                      row_width,
@@ -161,7 +161,7 @@ read_entry (DescryPictureSet *set,
   json_int_t at = json_integer_value (json_object_get (json, "at"));
 
   entry->picture = descry_picture_from_json (json, error);
-  if (entry->picture != NULL && (at < DESCRY_FEATURES_HEADER || !descry_features_parse_key (json_string_value (json_object_get (json, "key")), entry->key)))
+  if (entry->picture != NULL && (at < DESCRY_FEATURES_HEADER || !descry_picture_features_parse_key (json_string_value (json_object_get (json, "key")), entry->key)))
     {
       g_set_error_literal (error, DESCRY_ERROR, DESCRY_ERROR_FAILED, "key or place of its features is missing");
       g_clear_pointer (&entry->picture, descry_picture_free);
@@ -307,9 +307,9 @@ descry_picture_set_get (DescryPictureSet *set,
     }
   picture = copy_picture (entry->picture, error);
   ok = picture != NULL && descry_file_read (set->features, entry->at + sizeof record, halves, n * sizeof (guint16), error);
-  if (ok && descry_features_check (halves, n) != record.check)
+  if (ok && descry_picture_features_check (halves, n) != record.check)
     ok = descry_file_fail (set->features, error, "the features of %s are damaged", picture->name);
-  if (ok && !descry_features_unpack (picture, &record, set->channels, set->row_width, halves))
+  if (ok && !descry_picture_features_unpack (picture, &record, set->channels, set->row_width, halves))
     ok = descry_file_fail_memory (set->features, error);
   descry_free (halves);
 

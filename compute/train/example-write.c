@@ -210,8 +210,8 @@ descry_picture_writer_recall (DescryPictureWriter *writer,
   n = descry_feature_record_halves (&record, writer->channels, writer->row_width);
   halves = n > 0 ? descry_try_alloc (n, sizeof (guint16)) : NULL;
   ok = halves != NULL && read_at (writer->fd, *at + sizeof record, halves, n * sizeof (guint16))
-       && descry_features_check (halves, n) == record.check
-       && descry_features_unpack (picture, &record, writer->channels, writer->row_width, halves);
+       && descry_picture_features_check (halves, n) == record.check
+       && descry_picture_features_unpack (picture, &record, writer->channels, writer->row_width, halves);
   descry_free (halves);
   if (!ok)
     g_hash_table_remove (writer->places, key); /* computed and written once more */
@@ -232,7 +232,7 @@ write_features (DescryPictureWriter *writer,
   guint16 *halves;
   gboolean ok;
 
-  if (n == 0 || !descry_features_parse_key (key, record.key) || picture->grid == NULL || (picture->rows == NULL && record.rows > 0)
+  if (n == 0 || !descry_picture_features_parse_key (key, record.key) || picture->grid == NULL || (picture->rows == NULL && record.rows > 0)
       || picture->channels != writer->channels || (record.rows > 0 && picture->row_width != writer->row_width))
     {
       g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_SHAPE, "%s has no features of this set's form", picture->name);
@@ -247,7 +247,7 @@ write_features (DescryPictureWriter *writer,
   halves = (guint16 *) (bytes + sizeof record);
   for (i = 0; i < n; i++)
     halves[i] = descry_float_to_half (i < n_grid ? picture->grid[i] : picture->rows[i - n_grid]);
-  record.check = descry_features_check (halves, n);
+  record.check = descry_picture_features_check (halves, n);
   memcpy (bytes, &record, sizeof record);
   ok = write_at (writer->fd, writer->end, bytes, sizeof record + n * sizeof (guint16)) || fail_errno (writer, "cannot be written", error);
   descry_free (bytes);

@@ -18,7 +18,7 @@
 
 #define FEATURE_WIDTH 1280 /* of the classifier's pooled rows */
 
-struct _DescryFeatures
+struct _DescryPictureFeatures
 {
   DescryPipeline *pipeline;
   DescryGguf     *gguf; /* of the encoder */
@@ -27,7 +27,7 @@ struct _DescryFeatures
 };
 
 void
-descry_features_free (DescryFeatures *features)
+descry_picture_features_free (DescryPictureFeatures *features)
 {
   if (features == NULL)
     return;
@@ -54,12 +54,12 @@ identity_of (const DescryBundleFile *file)
   return g_strdup (file == NULL ? "-" : file->sha256 != NULL ? file->sha256 : file->path);
 }
 
-DescryFeatures *
-descry_features_new (DescryPipeline *pipeline,
+DescryPictureFeatures *
+descry_picture_features_new (DescryPipeline *pipeline,
                      GCancellable   *cancellable,
                      GError        **error)
 {
-  g_autoptr (DescryFeatures) features = g_new0 (DescryFeatures, 1);
+  g_autoptr (DescryPictureFeatures) features = g_new0 (DescryPictureFeatures, 1);
   DescryBundle *bundle = descry_pipeline_bundle (pipeline);
   const DescryBundleFile *file = file_of (bundle, DESCRY_SLOT_ENCODER);
   DescryEfficientNet *tagger;
@@ -81,19 +81,19 @@ descry_features_new (DescryPipeline *pipeline,
 }
 
 guint
-descry_features_channels (DescryFeatures *features)
+descry_picture_features_channels (DescryPictureFeatures *features)
 {
   return descry_encoder_width (features->encoder);
 }
 
 guint
-descry_features_row_width (DescryFeatures *features)
+descry_picture_features_row_width (DescryPictureFeatures *features)
 {
   return descry_connector_row_width (FEATURE_WIDTH, DESCRY_TRAIN_OCTAVES);
 }
 
 char *
-descry_features_key (DescryFeatures      *features,
+descry_picture_features_key (DescryPictureFeatures      *features,
                      DescryImage         *image,
                      const DescryPicture *picture)
 {
@@ -116,7 +116,7 @@ descry_features_key (DescryFeatures      *features,
 }
 
 static gboolean
-make_grid (DescryFeatures *features,
+make_grid (DescryPictureFeatures *features,
            DescryImage    *image,
            DescryPicture  *picture,
            GCancellable   *cancellable,
@@ -174,7 +174,7 @@ make_rows (DescryPicture *picture,
 }
 
 gboolean
-descry_features_make (DescryFeatures *features,
+descry_picture_features_make (DescryPictureFeatures *features,
                       DescryImage    *image,
                       DescryPicture  *picture,
                       GCancellable   *cancellable,
@@ -202,20 +202,20 @@ descry_features_make (DescryFeatures *features,
 }
 
 gboolean
-descry_features_add (DescryFeatures      *features,
+descry_picture_features_add (DescryPictureFeatures      *features,
                      DescryPictureWriter *writer,
                      DescryImage         *image,
                      DescryPicture       *picture,
                      GCancellable        *cancellable,
                      GError             **error)
 {
-  g_autofree char *key = descry_features_key (features, image, picture);
+  g_autofree char *key = descry_picture_features_key (features, image, picture);
   const guint color_at = FEATURE_WIDTH + 4 + 8 * DESCRY_TRAIN_OCTAVES + 1;
   guint i;
 
   if (!descry_picture_writer_recall (writer, key, picture))
     {
-      if (!descry_features_make (features, image, picture, cancellable, error))
+      if (!descry_picture_features_make (features, image, picture, cancellable, error))
         return FALSE;
     }
   else
@@ -226,7 +226,7 @@ descry_features_add (DescryFeatures      *features,
 }
 
 gboolean
-descry_features_detect (DescryFeatures *features,
+descry_picture_features_detect (DescryPictureFeatures *features,
                         DescryImage    *image,
                         DescryPicture  *picture,
                         GCancellable   *cancellable,
