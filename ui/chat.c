@@ -17,6 +17,7 @@
 #include "ui/badge.h"
 #include "ui/main-thread.h"
 #include "ui/pyramid.h"
+#include "ui/suggestions.h"
 #include "ui/turn-view.h"
 
 #define CHIP_SIDE 48 /* pixels of a thumbnail: twice its size on screen */
@@ -31,6 +32,8 @@ struct _DescryChat
   AdwStatusPage     *empty;
   GtkScrolledWindow *scroller;
   GtkBox            *turns;
+  GtkWidget         *suggestion_scroller;
+  GtkBox            *suggestions;
   GtkLabel          *notice;
   GtkFlowBox        *chip_box;
   GtkTextView       *entry;
@@ -39,6 +42,9 @@ struct _DescryChat
 
   DescryImage       *image;
   DescryScene       *scene;
+  DescryScene       *told; /* suggestions come from it, or NULL */
+  float              threshold;
+  char             **suggested; /* the questions that are shown */
   GArray            *chips; /* of guint */
   DescryTurnView    *running; /* borrowed from the box */
   DescryTurnView    *restored; /* the newest that came back, or NULL; borrowed */
@@ -53,6 +59,8 @@ enum { ASK, STOP, RESUME, LINK_HOVERED, LINK_ACTIVATED, TURN_DELETED, N_SIGNALS 
 static guint signals[N_SIGNALS];
 
 G_DEFINE_FINAL_TYPE (DescryChat, descry_chat, GTK_TYPE_WIDGET)
+
+static void update_suggestions (DescryChat *self);
 
 static char *
 entry_text (DescryChat *self)
@@ -80,6 +88,7 @@ update_send (DescryChat *self)
   if (*text == '\0')
     g_clear_pointer (&self->replaced, g_free);
   gtk_widget_set_visible (GTK_WIDGET (self->hint), gtk_text_buffer_get_char_count (gtk_text_view_get_buffer (self->entry)) == 0);
+  update_suggestions (self);
 }
 
 static void
@@ -98,6 +107,60 @@ send_or_stop (DescryChat *self)
     return;
 
   g_signal_emit (self, signals[ASK], 0, text);
+}
+
+/* --------- Suggestions ------------------ */
+
+static void
+suggestion_clicked_cb (GtkButton  *button,
+                       DescryChat *self)
+{
+  g_autofree char *question = g_strdup (gtk_button_get_label (button));
+
+  if (self->running == NULL && self->blocked == NULL)
+    g_signal_emit (self, signals[ASK], 0, question);
+}
+
+/* Shown while nothing is being written or answered. */
+static void
+update_suggestions (DescryChat *self)
+{
+  gboolean idle = self->running == NULL && self->blocked == NULL && gtk_text_buffer_get_char_count (gtk_text_view_get_buffer (self->entry)) == 0;
+  g_auto (GStrv) questions = descry_suggestions (self->told, self->threshold, self->chips->len);
+  GtkWidget *child;
+  guint i;
+
+  gtk_widget_set_visible (self->suggestion_scroller, idle && questions[0] != NULL);
+  if (self->suggested != NULL && g_strv_equal ((const char *const *) questions, (const char *const *) self->suggested))
+    return;
+
+  while ((child = gtk_widget_get_first_child (GTK_WIDGET (self->suggestions))) != NULL)
+    gtk_box_remove (self->suggestions, child);
+  for (i = 0; questions[i] != NULL; i++)
+    {
+      GtkWidget *button = gtk_button_new_with_label (questions[i]);
+
+      gtk_widget_add_css_class (button, "descry-suggestion");
+      g_signal_connect_object (button, "clicked", G_CALLBACK (suggestion_clicked_cb), self, 0);
+      gtk_box_append (self->suggestions, button);
+    }
+  g_strfreev (self->suggested);
+  self->suggested = g_steal_pointer (&questions);
+}
+
+void
+descry_chat_suggest_from (DescryChat  *self,
+                          DescryScene *scene,
+                          float        threshold)
+{
+  descry_assert_main_thread ();
+
+  if (scene != NULL)
+    descry_scene_ref (scene);
+  g_clear_pointer (&self->told, descry_scene_unref);
+  self->told = scene;
+  self->threshold = threshold;
+  update_suggestions (self);
 }
 
 /* --------- Chips ------------------ */
@@ -187,6 +250,7 @@ update_chips (DescryChat *self)
       gtk_widget_set_halign (gtk_widget_get_parent (chip), GTK_ALIGN_START);
     }
   gtk_widget_set_visible (GTK_WIDGET (self->chip_box), self->chips->len > 0);
+  update_suggestions (self);
   gtk_label_set_label (self->hint, self->chips->len == 0 ? _("Ask a question…")
                                                          : ngettext ("Ask about this…", "Ask about these…", self->chips->len));
 }
@@ -677,6 +741,8 @@ descry_chat_finalize (GObject *object)
 
   g_clear_pointer (&self->image, descry_image_unref);
   g_clear_pointer (&self->scene, descry_scene_unref);
+  g_clear_pointer (&self->told, descry_scene_unref);
+  g_clear_pointer (&self->suggested, g_strfreev);
   g_clear_pointer (&self->chips, g_array_unref);
   g_clear_pointer (&self->blocked, g_free);
   g_clear_pointer (&self->replaced, g_free);
@@ -709,6 +775,8 @@ descry_chat_class_init (DescryChatClass *class)
   gtk_widget_class_bind_template_child (widget_class, DescryChat, empty);
   gtk_widget_class_bind_template_child (widget_class, DescryChat, scroller);
   gtk_widget_class_bind_template_child (widget_class, DescryChat, turns);
+  gtk_widget_class_bind_template_child (widget_class, DescryChat, suggestion_scroller);
+  gtk_widget_class_bind_template_child (widget_class, DescryChat, suggestions);
   gtk_widget_class_bind_template_child (widget_class, DescryChat, notice);
   gtk_widget_class_bind_template_child (widget_class, DescryChat, chip_box);
   gtk_widget_class_bind_template_child (widget_class, DescryChat, entry);

@@ -28,6 +28,9 @@ G_DECLARE_FINAL_TYPE (DescryChat, descry_chat, DESCRY, CHAT, GtkWidget)
 void       descry_chat_set_picture   (DescryChat *self, DescryImage *image);
 void       descry_chat_set_scene     (DescryChat *self, DescryScene *scene);
 
+/* What questions are suggested from: what would be told about the picture. May be %NULL. */
+void       descry_chat_suggest_from  (DescryChat *self, DescryScene *scene, float threshold);
+
 void       descry_chat_add_chip      (DescryChat *self, guint id);
 void       descry_chat_remove_chip   (DescryChat *self, guint id);
 GArray    *descry_chat_get_chips     (DescryChat *self); /* of guint; (transfer none) */

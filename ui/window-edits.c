@@ -54,9 +54,18 @@ descry_window_show_edits (DescryWindow *self)
 
   descry_canvas_set_scene (self->canvas, scene);
   descry_chat_set_scene (self->chat, scene);
+  descry_window_suggest (self);
   descry_objects_update (self->objects);
   descry_inspect_update (self->inspect);
   descry_window_update_actions (self);
+}
+
+void
+descry_window_suggest (DescryWindow *self)
+{
+  g_autoptr (DescryScene) shown = descry_window_shown_scene (self, NULL);
+
+  descry_chat_suggest_from (self->chat, shown, descry_canvas_get_view (self->canvas)->threshold);
 }
 
 static void
@@ -98,6 +107,7 @@ view_changed_cb (DescryCanvas *canvas,
     return;
 
   descry_edits_set_view (self->edits, view->hidden, view->solo, view->threshold);
+  descry_window_suggest (self);
   g_clear_handle_id (&self->threshold_source, g_source_remove);
   if (!self->dragging_threshold)
     self->threshold_source = g_timeout_add (STEP_MS, end_step_cb, self);

@@ -151,6 +151,7 @@ void descry_window_init_talk     (DescryWindow *self);
 void descry_window_init_edits    (DescryWindow *self);
 void descry_window_clear_edits   (DescryWindow *self); /* from dispose */
 void descry_window_show_edits    (DescryWindow *self); /* scene and canvas as the edits say */
+void descry_window_suggest       (DescryWindow *self); /* questions, from what is shown */
 void descry_window_update_edit_actions (DescryWindow *self);
 
 G_END_DECLS

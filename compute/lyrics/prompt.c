@@ -293,11 +293,48 @@ append_there_is_no (GString    *text,
   g_string_append_printf (text, "%s %s no %s", start, plural || descry_noun_is_plural (subject) ? "are" : "is", noun);
 }
 
+/* What a question without a noun asks of its chips: their places, or what they are. */
+static void
+append_chip_fact (GString              *text,
+                  DescryScene          *scene,
+                  const char           *text_asked,
+                  const DescryQuestion *question,
+                  GPtrArray            *chips)
+{
+  g_autoptr (GArray) words = descry_words_split (text_asked);
+  DescryObject *first = g_ptr_array_index (chips, 0);
+  gboolean one = chips->len == 1;
+  gboolean if_at = one && (question->place.has_x || question->place.has_y) && (descry_word_is (words, 0, "is") || descry_word_is (words, 0, "are"));
+  guint i;
+
+  if (question->asks == DESCRY_ASKS_WHERE || if_at)
+    {
+      if (if_at)
+        g_string_append (text, descry_place_fits (question->place, descry_place_of (first->box, scene->width, scene->height)) ? "Yes, the " : "No, the ");
+      else
+        g_string_append (text, "The ");
+      for (i = 0; i < chips->len; i++)
+        {
+          const DescryObject *object = g_ptr_array_index (chips, i);
+
+          g_string_append_printf (text, "%s%s %s %s", i == 0 ? "" : i == chips->len - 1 ? " and the " : ", the ", object->name,
+                                  descry_noun_is_plural (object->name) ? "are" : "is", descry_place_name (object->box, scene->width, scene->height));
+        }
+    }
+  else
+    {
+      g_string_append (text, one && !descry_noun_is_plural (first->name) ? "This is " : "These are ");
+      append_each (text, scene, chips);
+    }
+  g_string_append (text, ".");
+}
+
 /* One sentence that answers @question as far as the scene can. FALSE: nothing to say. */
 static gboolean
 append_fact (GString              *text,
              DescryScene          *scene,
              float                 threshold,
+             const char           *text_asked,
              const DescryQuestion *question,
              GPtrArray            *chips,
              GPtrArray            *shown)
@@ -306,9 +343,7 @@ append_fact (GString              *text,
 
   if (chips->len > 0 && question->subject == NULL)
     {
-      g_string_append (text, chips->len == 1 && !descry_noun_is_plural (((DescryObject *) g_ptr_array_index (chips, 0))->name) ? "This is " : "These are ");
-      append_each (text, scene, chips);
-      g_string_append (text, ".");
+      append_chip_fact (text, scene, text_asked, question, chips);
       return TRUE;
     }
 
@@ -419,7 +454,8 @@ append_any_fact (GString              *text,
 {
   g_autoptr (GPtrArray) told = g_ptr_array_new ();
 
-  return descry_relations_fact (text, scene, shown, question, told) || append_fact (text, scene, threshold, read, chips, shown);
+  return descry_relations_fact (text, scene, shown, chips, question, told)
+         || append_fact (text, scene, threshold, question, read, chips, shown);
 }
 
 /* Python's str (round (v, 3)): the shortest decimal that is at most three places long. */

@@ -277,10 +277,44 @@ append_those (GString            *text,
   append_the (text, b);
 }
 
+/* The chip that a pronoun in [from, to) means. */
+static DescryObject *
+meant_in (GPtrArray          *chips,
+          GArray             *words,
+          guint               from,
+          guint               to,
+          const DescryObject *except)
+{
+  static const char *const pronouns[] = { "it", "this", "that", "them", "these", "those" };
+  guint at, i, k;
+
+  for (at = from; at < MIN (to, words->len); at++)
+    for (i = 0; i < G_N_ELEMENTS (pronouns); i++)
+      for (k = 0; k < chips->len && descry_word_is (words, at, pronouns[i]); k++)
+        if (g_ptr_array_index (chips, k) != except)
+          return g_ptr_array_index (chips, k);
+
+  return NULL;
+}
+
+static DescryObject *
+named_or_meant (GPtrArray          *shown,
+                GPtrArray          *chips,
+                GArray             *words,
+                guint               from,
+                guint               to,
+                const DescryObject *except)
+{
+  DescryObject *object = named_in (shown, words, from, to, except);
+
+  return object != NULL ? object : meant_in (chips, words, from, to, except);
+}
+
 gboolean
 descry_relations_fact (GString     *text,
                        DescryScene *scene,
                        GPtrArray   *shown,
+                       GPtrArray   *chips,
                        const char  *question,
                        GPtrArray   *told)
 {
@@ -297,14 +331,15 @@ descry_relations_fact (GString     *text,
 
   if (relation == DESCRY_RELATION_LARGEST || relation == DESCRY_RELATION_SMALLEST)
     {
-      a = extreme (shown, relation == DESCRY_RELATION_LARGEST);
+      a = extreme (chips->len > 1 ? chips : shown, relation == DESCRY_RELATION_LARGEST);
       append_the (text, a);
-      g_string_append_printf (text, " %s the %s object in the photo", verb (a), relation == DESCRY_RELATION_LARGEST ? "largest" : "smallest");
+      g_string_append_printf (text, " %s the %s %s", verb (a), relation == DESCRY_RELATION_LARGEST ? "largest" : "smallest",
+                              chips->len > 1 ? "of them" : "object in the photo");
       g_ptr_array_add (told, a);
     }
   else if (relation == DESCRY_RELATION_NEAREST)
     {
-      b = named_in (shown, words, after, words->len, NULL);
+      b = named_or_meant (shown, chips, words, after, words->len, NULL);
       a = b != NULL ? descry_relation_nearest (b, shown) : NULL;
       if (a == NULL)
         return FALSE;
@@ -323,14 +358,21 @@ descry_relations_fact (GString     *text,
         if (descry_word_is (words, i, "or"))
           {
             which = TRUE;
-            a = named_in (shown, words, after, i, NULL);
-            b = named_in (shown, words, i + 1, words->len, a);
+            a = named_or_meant (shown, chips, words, after, i, NULL);
+            b = named_or_meant (shown, chips, words, i + 1, words->len, a);
             break;
           }
       if (!which)
         {
-          b = named_in (shown, words, after, words->len, NULL);
-          a = named_in (shown, words, 0, at, b);
+          b = named_or_meant (shown, chips, words, after, words->len, NULL);
+          a = named_or_meant (shown, chips, words, 0, at, b);
+        }
+      /* "Which of them is bigger?" */
+      if (chips->len > 1 && !asks_if && (a == NULL || b == NULL) && descry_word_is (words, 0, "which"))
+        {
+          a = g_ptr_array_index (chips, 0);
+          b = g_ptr_array_index (chips, 1);
+          which = TRUE;
         }
       if (b == NULL)
         return FALSE;

@@ -34,7 +34,8 @@ gboolean      descry_relation_holds (DescryRelation relation, DescryScene *scene
 DescryObject *descry_relation_nearest (const DescryObject *object, GPtrArray *among);
 
 /* One sentence that answers @question, if it asks for a relation of objects in @shown (of DescryObject): appended to
- * @text without a space before it; FALSE: it does not. @told gets the objects of the sentence. */
-gboolean      descry_relations_fact (GString *text, DescryScene *scene, GPtrArray *shown, const char *question, GPtrArray *told);
+ * @text without a space before it; FALSE: it does not. @chips (the same) are what "it" and "them" mean. @told gets the
+ * objects of the sentence. */
+gboolean      descry_relations_fact (GString *text, DescryScene *scene, GPtrArray *shown, GPtrArray *chips, const char *question, GPtrArray *told);
 
 G_END_DECLS

@@ -498,7 +498,7 @@ ask_relation (Maker              *maker,
 {
   DescryObject *a, *b;
   guint side = pick (maker, G_N_ELEMENTS (sides)), form = pick (maker, 7);
-  g_autoptr (GPtrArray) told = g_ptr_array_new ();
+  g_autoptr (GPtrArray) told = g_ptr_array_new (), none = g_ptr_array_new ();
   g_autoptr (GString) fact = g_string_new (NULL);
 
   if (form == 0 || form == 1)
@@ -529,7 +529,7 @@ ask_relation (Maker              *maker,
           example->question = g_strdup_printf ("What is %s the %s?", sides[side].word, b->name);
         }
     }
-  if (!descry_relations_fact (fact, maker->scene, maker->scene->objects, example->question, told))
+  if (!descry_relations_fact (fact, maker->scene, maker->scene->objects, none, example->question, told))
     {
       g_clear_pointer (&example->question, g_free);
       return FALSE;

@@ -9,6 +9,8 @@
 #include "compute/lyrics/words.h"
 #include "test-scene.h"
 
+#include "ui/suggestions.h"
+
 #include <string.h>
 
 static void
@@ -174,6 +176,85 @@ test_paper (void)
   g_assert_cmpstr (text, ==, "Objects: cup [0.5, 0.07, 1.0, 0.123]\nWhat?");
 }
 
+/* "It" and "them" are what the question points at. */
+static void
+test_chips (void)
+{
+  static const struct
+  {
+    guint       n_chips; /* the ball, the man */
+    const char *question;
+    const char *fact;
+  } table[] = {
+    { 1, "What is this?", "This is a ball at the bottom right." },
+    { 1, "Where is it?", "The ball is at the bottom right." },
+    { 1, "Is it on the left?", "No, the ball is at the bottom right." },
+    { 1, "Is it at the bottom?", "Yes, the ball is at the bottom right." },
+    { 1, "What is nearest to it?", "The cup is nearest to the ball." },
+    { 1, "Is it bigger than the cup?", "Yes, the ball is bigger than the cup." },
+    { 2, "Where are they?", "The ball is at the bottom right and the man is in the center." },
+    { 2, "Which of them is bigger?", "The man is bigger than the ball." },
+    { 2, "Which one is smaller?", "The ball is smaller than the man." },
+    { 2, "Which is the largest?", "The man is the largest of them." },
+    { 0, "Which is the largest object?", "The house is the largest object in the photo." },
+  };
+  static const struct
+  {
+    const char *name;
+    DescryBox   box;
+  } objects[] = { { "ball", { 330, 290, 390, 340 } }, { "man", { 100, 60, 300, 280 } }, { "cup", { 395, 290, 399, 299 } }, { "house", { 0, 0, 320, 330 } } };
+  g_autoptr (DescryScene) scene = descry_scene_new (400, 345);
+  const guint chips[] = { 1, 2 };
+  guint i;
+
+  for (i = 0; i < G_N_ELEMENTS (objects); i++)
+    {
+      DescryObject *object = g_new0 (DescryObject, 1);
+
+      *object = (DescryObject) { .id = i + 1, .name = g_strdup (objects[i].name), .score = 0.9f, .box = objects[i].box };
+      g_ptr_array_add (scene->objects, object);
+    }
+  for (i = 0; i < G_N_ELEMENTS (table); i++)
+    {
+      g_autofree char *text = descry_prompt_write (scene, DESCRY_SCENE_TEXT_SHORT, 0.5f, table[i].question, chips, table[i].n_chips, NULL);
+      g_autofree char *end = g_strconcat (table[i].question, "\n", table[i].fact, NULL);
+
+      if (!g_str_has_suffix (text, end))
+        g_error ("expected %s, found %s", end, text);
+    }
+}
+
+/* What a picture invites is asked in forms that the prompt has facts for. */
+static void
+test_suggestions (void)
+{
+  g_autoptr (DescryScene) scene = descry_scene_new (400, 300), empty = descry_scene_new (4, 3);
+  static const char *const names[] = { "table", "cup", "cup", "lamp" };
+  g_auto (GStrv) plain = NULL, one = NULL, two = NULL, none = NULL, nothing = NULL;
+  guint i;
+
+  for (i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      DescryObject *object = g_new0 (DescryObject, 1);
+
+      *object = (DescryObject) { .id = i + 1, .name = g_strdup (names[i]), .score = i == 3 ? 0.3f : 0.9f, .box = { 0, 0, 300.0f / (i + 1), 200 } };
+      g_ptr_array_add (scene->objects, object);
+    }
+  plain = descry_suggestions (scene, 0.5f, 0);
+  g_assert_cmpuint (g_strv_length (plain), ==, 3);
+  g_assert_cmpstr (plain[0], ==, "What is in the picture?");
+  g_assert_cmpstr (plain[1], ==, "How many cups are there?");
+  g_assert_cmpstr (plain[2], ==, "Where is the table?"); /* the lamp is below the threshold */
+  one = descry_suggestions (scene, 0.2f, 1);
+  g_assert_true (g_strv_contains ((const char *const *) one, "What is nearest to it?"));
+  two = descry_suggestions (scene, 0.2f, 2);
+  g_assert_true (g_strv_contains ((const char *const *) two, "Which of them is bigger?"));
+  none = descry_suggestions (NULL, 0.5f, 0);
+  g_assert_cmpuint (g_strv_length (none), ==, 0);
+  nothing = descry_suggestions (empty, 0.5f, 0);
+  g_assert_cmpuint (g_strv_length (nothing), ==, 0);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -187,6 +268,8 @@ main (int    argc,
   g_test_add_func ("/prompt/evidence", test_evidence);
   g_test_add_func ("/prompt/examples", test_examples);
   g_test_add_func ("/prompt/paper", test_paper);
+  g_test_add_func ("/prompt/chips", test_chips);
+  g_test_add_func ("/prompt/suggestions", test_suggestions);
 
   return g_test_run ();
 }
