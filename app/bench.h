@@ -17,6 +17,7 @@ typedef struct
   char           *image; /* the photo that is looked at, or NULL: a drawn one */
   char           *bundle_name;
   char           *device_name;
+  char           *language_shape; /* or NULL */
   gboolean        json;
   guint           runs; /* at least 5 */
   double          gemm_ceiling; /* GFLOP/s, f32 */
@@ -44,6 +45,7 @@ char    *bench_provider   (Bench *bench, const DescryDeviceStats *before);
 
 gboolean bench_networks   (Bench *bench, const char *only, GError **error);
 gboolean bench_language   (Bench *bench, GError **error);
+gboolean bench_language_shape (Bench *bench, const char *name, GError **error); /* "13b" and the like, random Q4_0 */
 gboolean bench_pipeline   (Bench *bench, const char *only, GError **error);
 
 /* The stored pairs of @folder (NULL: looked for) through the whole engine: share of right answers, beside what a

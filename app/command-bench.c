@@ -214,24 +214,27 @@ run_bench (Bench      *bench,
            const char *only,
            GError    **error)
 {
-  DescryBundle *bundle = descry_bundle_open (bench->bundle_name, error);
+  DescryBundle *bundle = bench->language_shape == NULL ? descry_bundle_open (bench->bundle_name, error) : NULL;
   g_autoptr (GError) failure = NULL;
 
-  if (bundle == NULL)
+  if (bundle == NULL && bench->language_shape == NULL)
     return FALSE;
   bench->device = descry_device_open (bench->device_name, DESCRY_FAMILY_AUTO, error);
   if (bench->device == NULL)
     {
-      descry_bundle_free (bundle);
+      g_clear_pointer (&bundle, descry_bundle_free);
       return FALSE;
     }
-  bench->pipeline = descry_pipeline_new (bench->device, bundle, NULL, NULL);
+  if (bundle != NULL)
+    bench->pipeline = descry_pipeline_new (bench->device, bundle, NULL, NULL);
 
   if (!bench->json)
     g_print (_("%s, load %.2f; %s; median of %u\n"), bench->processor, load_average (), descry_device_info (bench->device)->name, bench->runs);
   if (!measure_ceilings (bench, error))
     return FALSE;
 
+  if (bench->language_shape != NULL)
+    return bench_language_shape (bench, bench->language_shape, error);
   if (only == NULL || strcmp (only, "gemm") == 0)
     report_providers (bench);
   if ((only == NULL || is_network (only)) && !bench_networks (bench, only, error))
@@ -258,6 +261,7 @@ bench_clear (Bench *bench)
   g_free (bench->image);
   g_free (bench->bundle_name);
   g_free (bench->device_name);
+  g_free (bench->language_shape);
 }
 
 int
@@ -275,6 +279,7 @@ descry_command_bench (int    argc,
     { "image", 0, 0, G_OPTION_ARG_FILENAME, &bench.image, N_("The photo for start, pipeline and peak"), N_("FILE") },
     { "bundle", 0, 0, G_OPTION_ARG_FILENAME, &bench.bundle_name, N_("Name or folder of the bundle"), N_("BUNDLE") },
     { "device", 0, 0, G_OPTION_ARG_STRING, &bench.device_name, N_("Index or part of the name of the OpenCL device"), N_("DEVICE") },
+    { "language-shape", 0, 0, G_OPTION_ARG_STRING, &bench.language_shape, N_("Only a language model of random Q4_0 weights: 135m, 1b, 7b or 13b (8 GB)"), N_("SHAPE") },
     { "answers", 0, 0, G_OPTION_ARG_NONE, &answers, N_("Right answers over the stored questions, nothing else"), NULL },
     { "pairs", 0, 0, G_OPTION_ARG_FILENAME, &pairs, N_("Folder of the stored questions"), N_("FOLDER") },
     { "photos", 0, 0, G_OPTION_ARG_FILENAME, &photos, N_("Folder of their photos"), N_("FOLDER") },

@@ -24,6 +24,16 @@ DescryLlama *descry_llama_new  (DescryDevice *device, DescryGguf *gguf, GCancell
 /* The same with low-rank adapters merged into the weights; @adapter may be %NULL. */
 DescryLlama *descry_llama_new_adapted (DescryDevice *device, DescryGguf *gguf, DescryGguf *adapter, GCancellable *cancellable,
                                        DescryProgressFunc progress, gpointer data, GError **error);
+
+/* For measuring: a llama of some shape with random weights, all of one type, and the bytes and numbers that one token reads. */
+typedef struct
+{
+  guint layers, width, ffn, heads, kv_heads, vocabulary, context;
+} DescryLlamaShape;
+
+const DescryLlamaShape *descry_llama_shape (const char *name); /* "135m", "1b", "7b", "13b"; else NULL */
+DescryLlama *descry_llama_new_random (DescryDevice *device, const DescryLlamaShape *shape, DescryGgmlType type, guint64 *bytes, guint64 *elements, GError **error);
+
 void         descry_llama_free (DescryLlama *model);
 guint        descry_llama_width (DescryLlama *model);
 guint        descry_llama_vocabulary (DescryLlama *model);

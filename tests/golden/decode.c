@@ -198,6 +198,43 @@ test_stop (void)
   g_assert_cmpint (descry_llama_next (session, 0.0f, NULL, NULL, &error), >=, 0);
 }
 
+/* A shape with random weights computes: finite logits, tokens of the vocabulary, the bytes it says. */
+static void
+test_random (void)
+{
+  static const DescryLlamaShape shape = { 2, 256, 512, 4, 2, 300, 64 };
+  static const DescryGgmlType types[] = { DESCRY_GGML_Q4_0, DESCRY_GGML_Q8_0, DESCRY_GGML_Q4_K, DESCRY_GGML_F16 };
+  g_autoptr (DescryDevice) device = open_test_device (DESCRY_FAMILY_AUTO);
+  const guint64 numbers = 300 * 256 + 2 * (256 * 512 + 256 * 256 + 3 * 256 * 512);
+  guint t, i;
+
+  if (device == NULL)
+    return;
+  for (t = 0; t < G_N_ELEMENTS (types); t++)
+    {
+      GError *error = NULL;
+      guint64 bytes, elements, expected;
+      g_autoptr (DescryLlama) model = descry_llama_new_random (device, &shape, types[t], &bytes, &elements, &error);
+      g_autoptr (DescryLlamaSession) session = NULL;
+      gint32 ids[20];
+
+      g_assert_no_error (error);
+      g_assert_cmpuint (elements, ==, numbers);
+      g_assert_true (descry_ggml_bytes (types[t], numbers, &expected));
+      g_assert_cmpuint (bytes, ==, expected);
+      session = descry_llama_session_new (model, 64, &error);
+      for (i = 0; i < 20; i++)
+        ids[i] = 7 * i;
+      g_assert_true (descry_llama_prompt (session, ids, 20, NULL, NULL, NULL, NULL, &error));
+      for (i = 0; i < 8; i++)
+        g_assert_cmpint (descry_llama_next (session, 0.0f, NULL, NULL, &error), >=, 0);
+      g_assert_no_error (error);
+    }
+
+  g_assert_nonnull (descry_llama_shape ("13B"));
+  g_assert_null (descry_llama_shape ("14b"));
+}
+
 int
 main (int    argc,
       char **argv)
@@ -207,6 +244,7 @@ main (int    argc,
   g_test_add_data_func ("/golden/decode/slide/cpu", GINT_TO_POINTER (DESCRY_FAMILY_CPU), test_slide);
   g_test_add_data_func ("/golden/decode/slide/gpu", GINT_TO_POINTER (DESCRY_FAMILY_GPU), test_slide);
   g_test_add_func ("/golden/decode/stop", test_stop);
+  g_test_add_func ("/golden/decode/random", test_random);
 
   return g_test_run ();
 }
