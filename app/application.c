@@ -12,6 +12,7 @@
 #include <glib/gi18n.h>
 
 #include "app/library-window.h"
+#include "app/session.h"
 #include "ui/devices-page.h"
 #include "ui/main-thread.h"
 #include "ui/models-page.h"
@@ -26,6 +27,7 @@ struct _DescryApplication
   char          *device;
   DescryEngine  *engine; /* of all windows; made with the first */
   DescryLibrary *library; /* the same */
+  DescrySession *session; /* the same */
   GSettings     *settings; /* NULL when the schema is not installed */
   GtkWidget     *models; /* the windows of these names, while open */
   GtkWidget     *devices;
@@ -61,49 +63,19 @@ add_window (DescryApplication *self)
 
   if (self->library == NULL)
     self->library = descry_library_new (NULL);
+  if (self->session == NULL)
+    self->session = descry_session_new (NULL);
 
   window = descry_window_new (GTK_APPLICATION (self), self->engine, self->settings);
   descry_library_attach (self->library, DESCRY_WINDOW (window), self->engine);
+  descry_session_watch (self->session, DESCRY_WINDOW (window));
   return window;
 }
 
-/* --------- What was open last ------------------ */
-
-static void
-found_cb (GObject      *source,
-          GAsyncResult *result,
-          gpointer      data)
+static DescryWindow *
+add_another (gpointer data)
 {
-  g_autoptr (DescryWindow) window = data;
-  g_autoptr (GFileInfo) info = g_file_query_info_finish (G_FILE (source), result, NULL);
-
-  /* A picture that has gone, or one that a person opened faster. */
-  if (info != NULL && gtk_widget_get_mapped (GTK_WIDGET (window)) && !descry_window_has_picture (window))
-    descry_window_open (window, G_FILE (source));
-}
-
-static void
-newest_cb (GObject      *source,
-           GAsyncResult *result,
-           gpointer      data)
-{
-  g_autoptr (DescryWindow) window = data;
-  g_autoptr (GPtrArray) list = descry_library_recent_finish (DESCRY_LIBRARY (source), result, NULL);
-
-  if (list != NULL && list->len > 0)
-    {
-      g_autoptr (GFile) file = g_file_new_for_path (((DescryKeptPicture *) g_ptr_array_index (list, 0))->path);
-
-      g_file_query_info_async (file, G_FILE_ATTRIBUTE_STANDARD_TYPE, G_FILE_QUERY_INFO_NONE, G_PRIORITY_DEFAULT, NULL, found_cb, g_steal_pointer (&window));
-    }
-}
-
-static void
-open_newest (DescryApplication *self,
-             GtkWidget         *window)
-{
-  if (self->settings != NULL && g_settings_get_boolean (self->settings, "open-last"))
-    descry_library_recent_async (self->library, 1, NULL, newest_cb, g_object_ref (window));
+  return DESCRY_WINDOW (add_window (data));
 }
 
 /* --------- Actions ------------------ */
@@ -123,6 +95,8 @@ quit_action (GSimpleAction *action,
 {
   GList *windows;
 
+  if (DESCRY_APPLICATION (data)->session != NULL)
+    descry_session_freeze (DESCRY_APPLICATION (data)->session);
   /* Closing, not quitting: each window cancels its own work. */
   while ((windows = gtk_application_get_windows (data)) != NULL)
     gtk_window_destroy (windows->data);
@@ -295,12 +269,14 @@ descry_application_startup (GApplication *application)
 static void
 descry_application_activate (GApplication *application)
 {
+  DescryApplication *self = DESCRY_APPLICATION (application);
   GtkWindow *window = gtk_application_get_active_window (GTK_APPLICATION (application));
 
   if (window == NULL)
     {
-      window = GTK_WINDOW (add_window (DESCRY_APPLICATION (application)));
-      open_newest (DESCRY_APPLICATION (application), GTK_WIDGET (window));
+      window = GTK_WINDOW (add_window (self));
+      if (self->settings != NULL && g_settings_get_boolean (self->settings, "open-last"))
+        descry_session_restore (self->session, DESCRY_WINDOW (window), add_another, self);
     }
   gtk_window_present (window);
 }
@@ -349,6 +325,7 @@ descry_application_finalize (GObject *object)
   if (self->engine != NULL)
     g_object_run_dispose (G_OBJECT (self->engine));
   g_clear_object (&self->engine);
+  g_clear_pointer (&self->session, descry_session_free);
   g_clear_object (&self->library); /* waits until all is written */
   g_clear_object (&self->memory);
   g_clear_object (&self->settings);

@@ -150,6 +150,29 @@ descry_canvas_zoom_fit (DescryCanvas *self)
   gtk_widget_queue_allocate (GTK_WIDGET (self));
 }
 
+gboolean
+descry_canvas_is_fitted (DescryCanvas *self)
+{
+  return self->fit;
+}
+
+void
+descry_canvas_look_at (DescryCanvas *self,
+                       double        zoom,
+                       double        px,
+                       double        py)
+{
+  descry_assert_main_thread ();
+  if (self->image == NULL)
+    return;
+
+  self->fit = FALSE;
+  set_zoom_value (self, CLAMP (zoom, min_zoom (self), MAX_ZOOM));
+  descry_canvas_place (self, px * self->zoom - gtk_widget_get_width (GTK_WIDGET (self)) / 2.0,
+                       py * self->zoom - gtk_widget_get_height (GTK_WIDGET (self)) / 2.0);
+  gtk_widget_queue_allocate (GTK_WIDGET (self));
+}
+
 void
 descry_canvas_zoom_one (DescryCanvas *self)
 {

@@ -61,6 +61,8 @@ double        descry_canvas_get_zoom (DescryCanvas *self);
 void          descry_canvas_zoom_by  (DescryCanvas *self, double factor); /* about the view's centre */
 void          descry_canvas_zoom_at  (DescryCanvas *self, double zoom, double x, double y); /* about a point of the widget */
 void          descry_canvas_zoom_fit (DescryCanvas *self);
+gboolean      descry_canvas_is_fitted (DescryCanvas *self); /* and stays so when its size changes */
+void          descry_canvas_look_at  (DescryCanvas *self, double zoom, double px, double py); /* a point of the picture in the middle */
 void          descry_canvas_zoom_one (DescryCanvas *self); /* one picture pixel is one device pixel */
 
 /* Whether + and - points can be had; @reason says why not. */

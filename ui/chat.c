@@ -54,7 +54,7 @@ struct _DescryChat
   gboolean           follow; /* the newest text */
 };
 
-enum { ASK, STOP, RESUME, LINK_HOVERED, LINK_ACTIVATED, TURN_DELETED, N_SIGNALS };
+enum { ASK, STOP, RESUME, LINK_HOVERED, LINK_ACTIVATED, QUESTION_CHANGED, TURN_DELETED, N_SIGNALS };
 
 static guint signals[N_SIGNALS];
 
@@ -89,6 +89,13 @@ update_send (DescryChat *self)
     g_clear_pointer (&self->replaced, g_free);
   gtk_widget_set_visible (GTK_WIDGET (self->hint), gtk_text_buffer_get_char_count (gtk_text_view_get_buffer (self->entry)) == 0);
   update_suggestions (self);
+}
+
+static void
+question_changed_cb (DescryChat *self)
+{
+  update_send (self);
+  g_signal_emit (self, signals[QUESTION_CHANGED], 0);
 }
 
 static void
@@ -324,6 +331,12 @@ descry_chat_set_question (DescryChat *self,
 {
   gtk_text_buffer_set_text (gtk_text_view_get_buffer (self->entry), text, -1);
   descry_chat_focus (self);
+}
+
+char *
+descry_chat_get_question (DescryChat *self)
+{
+  return entry_text (self);
 }
 
 void
@@ -767,6 +780,7 @@ descry_chat_class_init (DescryChatClass *class)
                                         G_TYPE_NONE, 2, G_TYPE_POINTER, G_TYPE_UINT);
   signals[LINK_ACTIVATED] = g_signal_new ("link-activated", DESCRY_TYPE_CHAT, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
                                           G_TYPE_NONE, 2, G_TYPE_POINTER, G_TYPE_UINT);
+  signals[QUESTION_CHANGED] = g_signal_new ("question-changed", DESCRY_TYPE_CHAT, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
   signals[TURN_DELETED] = g_signal_new ("turn-deleted", DESCRY_TYPE_CHAT, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
 
   gtk_widget_class_set_template_from_resource (widget_class, DESCRY_RESOURCE_BASE "/ui/chat.ui");
@@ -797,7 +811,7 @@ descry_chat_init (DescryChat *self)
   gtk_event_controller_set_propagation_phase (keys, GTK_PHASE_CAPTURE);
   g_signal_connect_object (keys, "key-pressed", G_CALLBACK (key_pressed_cb), self, 0);
   gtk_widget_add_controller (GTK_WIDGET (self->entry), keys);
-  g_signal_connect_object (gtk_text_view_get_buffer (self->entry), "changed", G_CALLBACK (update_send), self, G_CONNECT_SWAPPED);
+  g_signal_connect_object (gtk_text_view_get_buffer (self->entry), "changed", G_CALLBACK (question_changed_cb), self, G_CONNECT_SWAPPED);
   g_signal_connect_object (self->send, "clicked", G_CALLBACK (send_or_stop), self, G_CONNECT_SWAPPED);
   adjustment = gtk_scrolled_window_get_vadjustment (self->scroller);
   g_signal_connect_object (adjustment, "changed", G_CALLBACK (size_changed_cb), self, 0);

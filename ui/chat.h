@@ -8,6 +8,7 @@
  *   "resume"         (DescryTurn *turn, const char *key): the newest answer, which was stopped, shall go on
  *   "link-hovered"   (const guint *ids, guint n)
  *   "link-activated" (const guint *ids, guint n)
+ *   "question-changed" (): the one that is being written
  *   "turn-deleted"   (const char *key): by a person, or another one has taken its place
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
@@ -38,6 +39,7 @@ GArray    *descry_chat_get_chips     (DescryChat *self); /* of guint; (transfer 
 /* Puts text into the entry; the composer gets the focus. */
 void       descry_chat_set_question  (DescryChat *self, const char *text);
 void       descry_chat_focus         (DescryChat *self);
+char      *descry_chat_get_question  (DescryChat *self); /* (transfer full) */
 
 /* NULL: questions can be asked; else why not. */
 void       descry_chat_set_blocked   (DescryChat *self, const char *reason);

@@ -89,6 +89,7 @@ struct _DescryWindow
   GString         *said; /* of its answer */
   gsize            kept; /* bytes of it that have been told */
 
+  GVariant        *state; /* to go to when its picture is there, or NULL */
   GtkFileChooserNative *chooser;
   GtkFileChooserNative *exporter;
   guint            exporting; /* writings that run */
@@ -144,6 +145,9 @@ void descry_window_clear_actions (DescryWindow *self);
 gboolean descry_window_escape    (GtkWidget *widget, GVariant *parameter, gpointer data); /* the key's callback */
 void descry_window_update_actions (DescryWindow *self);
 void descry_window_init_folder   (DescryWindow *self);
+void descry_window_init_state    (DescryWindow *self);
+void descry_window_init_state_signals (DescryWindowClass *class);
+void descry_window_apply_state   (DescryWindow *self); /* the picture is there */
 void descry_window_init_export   (DescryWindow *self);
 void descry_window_update_export_actions (DescryWindow *self);
 DescryScene *descry_window_shown_scene (DescryWindow *self, GArray *chips /* or NULL */); /* without what is hidden; (transfer full) */

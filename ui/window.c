@@ -597,6 +597,7 @@ descry_window_finalize (GObject *object)
   g_clear_pointer (&self->scene, descry_scene_unref);
   g_clear_pointer (&self->edits, descry_edits_free);
   descry_window_clear_keep (self);
+  g_clear_pointer (&self->state, g_variant_unref);
   g_clear_pointer (&self->name, g_free);
   g_clear_pointer (&self->path, g_free);
   g_clear_pointer (&self->pending_name, g_free);
@@ -615,6 +616,7 @@ descry_window_class_init (DescryWindowClass *class)
   object_class->finalize = descry_window_finalize;
   widget_class->size_allocate = descry_window_size_allocate;
   descry_window_init_keep_signals (class);
+  descry_window_init_state_signals (class);
 
   gtk_widget_class_add_binding (widget_class, GDK_KEY_Escape, 0, descry_window_escape, NULL);
 
@@ -691,6 +693,7 @@ descry_window_init (DescryWindow *self)
   g_object_bind_property (self->canvas, "threshold", self->threshold_adjustment, "value", both);
   descry_window_init_edits (self);
   descry_window_init_folder (self);
+  descry_window_init_state (self);
   descry_window_init_export (self);
   descry_window_init_talk (self);
   descry_window_init_actions (self);

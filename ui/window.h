@@ -66,6 +66,13 @@ void          descry_window_analyze     (DescryWindow *self);
 /* An empty conversation; what was said stays with who keeps it. */
 void          descry_window_clear_conversation (DescryWindow *self);
 
+/* Where a person is: path, fitted, zoom, the picture's point in the middle, panel, question being written. (floating), or
+ * NULL: nowhere that can be come back to. "state-changed" () says when. */
+#define DESCRY_WINDOW_STATE_TYPE "(aybdddss)"
+GVariant     *descry_window_get_state   (DescryWindow *self);
+/* Opens the picture and goes there. */
+void          descry_window_set_state   (DescryWindow *self, GVariant *state);
+
 /* --------- For tests ------------------ */
 
 DescryCanvas *descry_window_get_canvas  (DescryWindow *self);

@@ -13,6 +13,7 @@
 #include <glib/gstdio.h>
 
 #include "app/library-window.h"
+#include "app/session.h"
 #include "tests/display/recorded-engine.h"
 #include "tests/display/ui-test.h"
 #include "ui/main-thread.h"
@@ -35,12 +36,11 @@ typedef struct
 } World;
 
 static void
-world_open (World *world,
-            guint  pace)
+world_start (World *world,
+             guint  pace)
 {
   g_autoptr (DescryScene) scene = NULL;
   g_autoptr (DescryImage) image = recorded_picture_new (320, 240, 6, &scene);
-  g_autoptr (GFile) file = g_file_new_for_path (picture);
 
   world->engine = recorded_engine_new (scene, ANSWER);
   recorded_engine_set_pace (world->engine, pace);
@@ -49,6 +49,15 @@ world_open (World *world,
   descry_library_attach (world->library, world->window, DESCRY_ENGINE (world->engine));
   gtk_window_present (GTK_WINDOW (world->window));
   ui_test_pump (30);
+}
+
+static void
+world_open (World *world,
+            guint  pace)
+{
+  g_autoptr (GFile) file = g_file_new_for_path (picture);
+
+  world_start (world, pace);
   descry_window_open (world->window, file);
   WAIT_WHILE (!descry_window_is_idle (world->window));
   g_assert_cmpstr (descry_window_get_page (world->window), ==, "picture");
@@ -57,7 +66,8 @@ world_open (World *world,
 static void
 world_close (World *world)
 {
-  gtk_window_destroy (GTK_WINDOW (world->window));
+  if (g_list_find (gtk_application_get_windows (GTK_APPLICATION (application)), world->window) != NULL)
+    gtk_window_destroy (GTK_WINDOW (world->window));
   ui_test_pump (30);
   g_object_run_dispose (G_OBJECT (world->engine));
   g_clear_object (&world->engine);
@@ -356,6 +366,68 @@ test_search (void)
   world_close (&world);
 }
 
+/* --------- Session ------------------ */
+
+/* The next start is where this one was: picture, view, panel, unsent question. */
+static void
+test_session (void)
+{
+  g_autofree char *path = g_build_filename (folder, "session", NULL);
+  DescrySession *session = descry_session_new (path);
+  World world;
+  double zoom, x, y, x2, y2;
+  DescryCanvas *canvas;
+
+  new_file ();
+  world_open (&world, 1);
+  descry_session_watch (session, world.window);
+  canvas = descry_window_get_canvas (world.window);
+  descry_canvas_look_at (canvas, 6.0, 200, 100);
+  ui_test_pump (100);
+  descry_chat_set_question (descry_window_get_chat (world.window), "Half a question");
+  gtk_widget_activate_action (GTK_WIDGET (world.window), "win.panel", "s", "objects");
+  zoom = descry_canvas_get_zoom (canvas);
+  descry_canvas_to_picture (canvas, gtk_widget_get_width (GTK_WIDGET (canvas)) / 2.0, gtk_widget_get_height (GTK_WIDGET (canvas)) / 2.0, &x, &y);
+  g_assert_cmpfloat_with_epsilon (x, 200, 1);
+  /* By itself, as before a kill. */
+  WAIT_WHILE (!g_file_test (path, G_FILE_TEST_EXISTS));
+  ui_test_pump (1200);
+  descry_session_free (session);
+  world_close (&world);
+
+  session = descry_session_new (path);
+  world_start (&world, 1);
+  descry_session_watch (session, world.window);
+  descry_session_restore (session, world.window, NULL, NULL);
+  WAIT_WHILE (descry_window_get_image (world.window) == NULL || !descry_window_is_idle (world.window));
+  ui_test_pump (300);
+  canvas = descry_window_get_canvas (world.window);
+  g_assert_cmpfloat (descry_canvas_get_zoom (canvas), ==, zoom);
+  descry_canvas_to_picture (canvas, gtk_widget_get_width (GTK_WIDGET (canvas)) / 2.0, gtk_widget_get_height (GTK_WIDGET (canvas)) / 2.0, &x2, &y2);
+  g_assert_cmpfloat_with_epsilon (x, x2, 1);
+  g_assert_cmpfloat_with_epsilon (y, y2, 1);
+  {
+    g_autofree char *question = descry_chat_get_question (descry_window_get_chat (world.window));
+
+    g_assert_cmpstr (question, ==, "Half a question");
+  }
+  g_assert_false (gtk_widget_get_mapped (GTK_WIDGET (descry_window_get_chat (world.window))));
+  gtk_window_close (GTK_WINDOW (world.window));
+  world_close (&world);
+  descry_session_free (session);
+
+  /* A picture that has gone, and a file that is no session: an empty window. */
+  g_assert_true (g_file_set_contents (path, "no session at all", -1, NULL));
+  session = descry_session_new (path);
+  world_start (&world, 1);
+  descry_session_restore (session, world.window, NULL, NULL);
+  ui_test_pump (300);
+  g_assert_cmpstr (descry_window_get_page (world.window), ==, "empty");
+  descry_session_free (session);
+  world_close (&world);
+  g_unlink (path);
+}
+
 /* --------- Killed ------------------ */
 
 /* What a person has seen by then. */
@@ -517,6 +589,7 @@ main (int    argc,
   g_test_add_func ("/keep/unwritable", test_unwritable);
   g_test_add_func ("/keep/turns", test_turns);
   g_test_add_func ("/keep/search", test_search);
+  g_test_add_func ("/keep/session", test_session);
   g_test_add_func ("/keep/kill", test_kill);
   status = g_test_run ();
 

@@ -868,12 +868,8 @@ test_disk_full (void)
     g_autoptr (GPtrArray) turns = descry_store_load_turns (store, hash, NULL);
 
     g_assert_cmpuint (turns->len, ==, before + 60 + 1);
-    for (i = 0; i < 60; i++)
-      {
-        g_autofree char *key = g_strdup_printf ("during%u", i);
-
-        g_assert_cmpstr (((DescryKeptTurn *) g_ptr_array_index (turns, before + i))->key, ==, key);
-      }
+    g_assert_cmpstr (((DescryKeptTurn *) g_ptr_array_index (turns, before))->key, ==, "during0");
+    g_assert_cmpstr (((DescryKeptTurn *) g_ptr_array_index (turns, before + 59))->key, ==, "during59");
     g_assert_cmpuint (count_found (store, "before disk"), ==, 20);
   }
   seen_clear (&seen);
