@@ -24,11 +24,14 @@ take_span (const char **at,
            const char  *tag,
            GString     *markup)
 {
-  const char *start = *at + strlen (mark);
-  const char *end = strstr (start, mark);
+  const char *start, *end;
   g_autofree char *text = NULL;
 
-  if (!g_str_has_prefix (*at, mark) || end == NULL || end == start)
+  if (!g_str_has_prefix (*at, mark))
+    return FALSE;
+  start = *at + strlen (mark);
+  end = strstr (start, mark);
+  if (end == NULL || end == start)
     return FALSE;
 
   text = g_markup_escape_text (start, end - start);

@@ -13,6 +13,7 @@
 #include "compute/files/gguf.h"
 #include "compute/memory.h"
 #include "tests/display/ui-test.h"
+#include "ui/card.h"
 #include "ui/main-thread.h"
 #include "ui/models-page.h"
 
@@ -435,6 +436,36 @@ test_replace (Fixture      *fixture,
   g_assert_cmpuint (count_files (fixture, DESCRY_SLOT_TAGGER), ==, 1);
 }
 
+/* The card's text: marks that are closed, and those that are not. */
+static void
+test_card (Fixture      *fixture,
+           gconstpointer data)
+{
+  static const struct
+  {
+    const char *line, *markup;
+  } lines[] = {
+    { "", "" },
+    { "plain & <simple>", "plain &amp; &lt;simple&gt;" },
+    { "**strong** and `code & more`", "<b>strong</b> and <tt>code &amp; more</tt>" },
+    { "`", "`" },
+    { "**", "**" },
+    { "****", "****" },
+    { "a * b ** c", "a * b ** c" },
+    { "not `closed", "not `closed" },
+    { "ä**ö**", "ä<b>ö</b>" },
+  };
+  guint i;
+
+  for (i = 0; i < G_N_ELEMENTS (lines); i++)
+    {
+      g_autofree char *markup = descry_card_markup (lines[i].line);
+
+      g_assert_cmpstr (markup, ==, lines[i].markup);
+      g_assert_true (pango_parse_markup (markup, -1, 0, NULL, NULL, NULL, NULL));
+    }
+}
+
 /* Adapters join the language model; a switch leaves them out; what Descry trained has a card. */
 static void
 test_adapter (Fixture      *fixture,
@@ -597,6 +628,7 @@ main (int    argc,
   g_test_add ("/models/add", Fixture, NULL, set_up, test_add, tear_down);
   g_test_add ("/models/replace", Fixture, NULL, set_up, test_replace, tear_down);
   g_test_add ("/models/adapter", Fixture, NULL, set_up, test_adapter, tear_down);
+  g_test_add ("/models/card", Fixture, NULL, set_up, test_card, tear_down);
   g_test_add ("/models/convert", Fixture, NULL, set_up, test_convert, tear_down);
   g_test_add ("/models/fits", Fixture, NULL, set_up, test_fits, tear_down);
   g_test_add ("/models/undo", Fixture, NULL, set_up, test_undo, tear_down);
