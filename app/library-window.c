@@ -350,8 +350,12 @@ forgotten_cb (DescryLibrary *library,
               const char    *hash,
               Keeper        *self)
 {
+  if (hash == NULL)
+    descry_window_forget_state (self->window);
   if (self->hash == NULL || (hash != NULL && strcmp (hash, self->hash) != 0))
     return;
+
+  descry_window_forget_state (self->window);
 
   g_clear_pointer (&self->hash, g_free);
   descry_window_clear_conversation (self->window);

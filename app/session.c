@@ -9,6 +9,10 @@
 
 #include "app/session.h"
 
+#include <errno.h>
+
+#include <glib/gstdio.h>
+
 #define DELAY_MS 1000 /* after a change: a pan is many */
 #define MOST_WINDOWS 20
 #define MOST_BYTES (1024 * 1024)
@@ -58,6 +62,21 @@ written_cb (GObject      *source,
     g_message ("the session is not kept: %s", error->message);
 }
 
+/* If the only windows are such that are to be forgotten, so is what was kept of them. */
+static void
+forget (DescrySession *self)
+{
+  gboolean any = FALSE;
+  guint i;
+
+  for (i = 0; i < self->windows->len; i++)
+    any = any || descry_window_is_forgotten (g_ptr_array_index (self->windows, i));
+  if (any && g_unlink (self->path) != 0 && errno != ENOENT)
+    g_message ("the session is not forgotten: %s", g_strerror (errno));
+  if (any)
+    g_clear_pointer (&self->written, g_bytes_unref);
+}
+
 static void
 write_now (DescrySession *self,
            gboolean       wait)
@@ -70,7 +89,10 @@ write_now (DescrySession *self,
 
   bytes = make_bytes (self);
   if (bytes == NULL)
-    return;
+    {
+      forget (self);
+      return;
+    }
   if (self->written != NULL && g_bytes_equal (bytes, self->written))
     return;
 

@@ -70,6 +70,7 @@ set_picture (DescryWindow *self,
   descry_window_update_title (self);
   descry_window_update_actions (self);
   gtk_widget_grab_focus (GTK_WIDGET (self->canvas));
+  self->forgotten = FALSE;
   descry_window_apply_state (self);
   descry_window_opened (self);
   g_signal_emit_by_name (self, "state-changed");

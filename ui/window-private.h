@@ -89,6 +89,7 @@ struct _DescryWindow
   GString         *said; /* of its answer */
   gsize            kept; /* bytes of it that have been told */
 
+  gboolean         forgotten; /* where a person is is not to be kept */
   GVariant        *state; /* to go to when its picture is there, or NULL */
   GtkFileChooserNative *chooser;
   GtkFileChooserNative *exporter;

@@ -11,6 +11,8 @@
 
 #include <math.h>
 
+#define SETTLE_FRAMES 10
+
 static guint state_changed;
 
 /* --------- There ------------------ */
@@ -21,6 +23,8 @@ descry_window_get_state (DescryWindow *self)
   g_autofree char *question = NULL;
   double x = 0, y = 0;
 
+  if (self->forgotten)
+    return NULL;
   if (self->image == NULL && self->state != NULL)
     return g_variant_ref (self->state); /* on its way there */
   /* What was pasted is in no file. */
@@ -40,25 +44,58 @@ changed_cb (DescryWindow *self)
   g_signal_emit (self, state_changed, 0);
 }
 
+void
+descry_window_forget_state (DescryWindow *self)
+{
+  self->forgotten = TRUE;
+  changed_cb (self);
+}
+
+gboolean
+descry_window_is_forgotten (DescryWindow *self)
+{
+  return self->forgotten;
+}
+
 /* --------- And back ------------------ */
 
+typedef struct
+{
+  GVariant *state;
+  guint     frames; /* since there is a size */
+  int       width, height;
+} Place;
+
+static void
+place_free (gpointer data)
+{
+  Place *place = data;
+
+  g_variant_unref (place->state);
+  g_free (place);
+}
+
+/* The parts of a window find their sizes over some frames; each new size moves the middle. */
 static gboolean
 place_cb (GtkWidget     *canvas,
           GdkFrameClock *clock,
           gpointer       data)
 {
-  GVariant *state = data;
-  DescryWindow *self = DESCRY_WINDOW (gtk_widget_get_root (canvas));
+  Place *place = data;
+  int width = gtk_widget_get_width (canvas), height = gtk_widget_get_height (canvas);
   gboolean fit;
   double zoom, x, y;
 
-  if (gtk_widget_get_width (canvas) <= 1)
-    return G_SOURCE_CONTINUE; /* it has no size yet */
+  if (width <= 1)
+    return G_SOURCE_CONTINUE;
 
-  g_variant_get (state, "(^&aybdddss)", NULL, &fit, &zoom, &x, &y, NULL, NULL);
-  if (!fit && isfinite (zoom) && isfinite (x) && isfinite (y) && descry_canvas_get_image (self->canvas) == self->image)
-    descry_canvas_look_at (self->canvas, zoom, x, y);
-  return G_SOURCE_REMOVE;
+  g_variant_get (place->state, "(^&aybdddss)", NULL, &fit, &zoom, &x, &y, NULL, NULL);
+  if (!fit && isfinite (zoom) && isfinite (x) && isfinite (y) && (width != place->width || height != place->height))
+    descry_canvas_look_at (DESCRY_CANVAS (canvas), zoom, x, y);
+  place->width = width;
+  place->height = height;
+
+  return ++place->frames < SETTLE_FRAMES ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
 }
 
 void
@@ -66,6 +103,7 @@ descry_window_apply_state (DescryWindow *self)
 {
   g_autoptr (GVariant) state = g_steal_pointer (&self->state);
   const char *path, *panel, *question;
+  Place *place;
 
   if (state == NULL)
     return;
@@ -78,7 +116,9 @@ descry_window_apply_state (DescryWindow *self)
     adw_view_stack_set_visible_child_name (self->panels, panel);
   if (*question != '\0')
     descry_chat_set_question (self->chat, question);
-  gtk_widget_add_tick_callback (GTK_WIDGET (self->canvas), place_cb, g_variant_ref (state), (GDestroyNotify) g_variant_unref);
+  place = g_new0 (Place, 1);
+  place->state = g_variant_ref (state);
+  gtk_widget_add_tick_callback (GTK_WIDGET (self->canvas), place_cb, place, place_free);
 }
 
 static void

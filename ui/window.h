@@ -70,6 +70,9 @@ void          descry_window_clear_conversation (DescryWindow *self);
  * NULL: nowhere that can be come back to. "state-changed" () says when. */
 #define DESCRY_WINDOW_STATE_TYPE "(aybdddss)"
 GVariant     *descry_window_get_state   (DescryWindow *self);
+/* There is no way back here until another picture is opened, or this one again. */
+void          descry_window_forget_state (DescryWindow *self);
+gboolean      descry_window_is_forgotten (DescryWindow *self);
 /* Opens the picture and goes there. */
 void          descry_window_set_state   (DescryWindow *self, GVariant *state);
 

@@ -211,12 +211,21 @@ test_forget (void)
   world_close (&world);
 }
 
+static void
+note_warning (GtkWidget *widget,
+              gpointer   data)
+{
+  if (GTK_IS_LABEL (widget) && gtk_widget_get_mapped (widget) && g_str_has_prefix (gtk_label_get_label (GTK_LABEL (widget)), "The library cannot be written"))
+    *(guint *) data += 1;
+}
+
 /* A library that cannot be written: said once, and everything else works. */
 static void
 test_unwritable (void)
 {
   g_autofree char *good = g_steal_pointer (&database);
   g_autoptr (GPtrArray) turns = NULL;
+  guint warnings = 0;
   World world;
 
   database = g_build_filename (picture, "no-folder", "library.sqlite", NULL); /* below a file */
@@ -225,7 +234,8 @@ test_unwritable (void)
   WAIT_WHILE (!descry_window_is_idle (world.window));
   turns = history (&world);
   g_assert_cmpuint (turns->len, ==, 1);
-  g_assert_nonnull (ui_test_find (GTK_WIDGET (world.window), GTK_TYPE_LABEL, NULL));
+  ui_test_walk (GTK_WIDGET (world.window), note_warning, &warnings);
+  g_assert_cmpuint (warnings, ==, 1);
   world_close (&world);
   g_free (database);
   database = g_steal_pointer (&good);
@@ -366,6 +376,45 @@ test_search (void)
   world_close (&world);
 }
 
+static void
+check_part_cb (DescryWindow *window,
+               const char   *key,
+               DescryTurn   *turn,
+               gboolean      finished,
+               guint        *n_parts)
+{
+  g_assert_true (g_str_has_prefix (ANSWER, turn->answer));
+  *n_parts += 1;
+}
+
+/* Two windows with one engine: while both wait for an answer, each gets only its own. */
+static void
+test_two_windows (void)
+{
+  g_autoptr (GFile) file = g_file_new_for_path (picture);
+  DescryWindow *second;
+  guint parts[2] = { 0, 0 };
+  World world;
+
+  new_file ();
+  world_open (&world, 3);
+  second = DESCRY_WINDOW (descry_window_new (GTK_APPLICATION (application), DESCRY_ENGINE (world.engine), NULL));
+  descry_library_attach (world.library, second, DESCRY_ENGINE (world.engine));
+  gtk_window_present (GTK_WINDOW (second));
+  descry_window_open (second, file);
+  WAIT_WHILE (!descry_window_is_idle (second));
+  g_signal_connect (world.window, "turn-changed", G_CALLBACK (check_part_cb), &parts[0]);
+  g_signal_connect (second, "turn-changed", G_CALLBACK (check_part_cb), &parts[1]);
+  ask (&world);
+  g_signal_emit_by_name (descry_window_get_chat (second), "ask", "And here?");
+  WAIT_WHILE (!descry_window_is_idle (world.window) || !descry_window_is_idle (second));
+  /* Asked, three paragraphs, at most some of them at once, finished. */
+  g_assert_cmpuint (parts[0], >=, 3);
+  g_assert_cmpuint (parts[1], >=, 3);
+  gtk_window_destroy (GTK_WINDOW (second));
+  world_close (&world);
+}
+
 /* --------- Session ------------------ */
 
 /* The next start is where this one was: picture, view, panel, unsent question. */
@@ -382,6 +431,7 @@ test_session (void)
   world_open (&world, 1);
   descry_session_watch (session, world.window);
   canvas = descry_window_get_canvas (world.window);
+  ui_test_pump (300); /* the parts have their sizes */
   descry_canvas_look_at (canvas, 6.0, 200, 100);
   ui_test_pump (100);
   descry_chat_set_question (descry_window_get_chat (world.window), "Half a question");
@@ -412,6 +462,8 @@ test_session (void)
     g_assert_cmpstr (question, ==, "Half a question");
   }
   g_assert_false (gtk_widget_get_mapped (GTK_WIDGET (descry_window_get_chat (world.window))));
+  answer_dialog (&world, "win.forget-everything", "forget");
+  WAIT_WHILE (g_file_test (path, G_FILE_TEST_EXISTS));
   gtk_window_close (GTK_WINDOW (world.window));
   world_close (&world);
   descry_session_free (session);
@@ -589,6 +641,7 @@ main (int    argc,
   g_test_add_func ("/keep/unwritable", test_unwritable);
   g_test_add_func ("/keep/turns", test_turns);
   g_test_add_func ("/keep/search", test_search);
+  g_test_add_func ("/keep/two-windows", test_two_windows);
   g_test_add_func ("/keep/session", test_session);
   g_test_add_func ("/keep/kill", test_kill);
   status = g_test_run ();
