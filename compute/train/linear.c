@@ -17,6 +17,7 @@
 
 struct _DescryFrozen
 {
+  GError *failure; /* of reading the numbers late */
   guint                   n, k;
   DescryGguf             *gguf;
   const DescryGgufTensor *parts[DESCRY_MAX_PARTS]; /* of the file */
@@ -111,15 +112,14 @@ read_all (DescryFrozen  *frozen,
   return all;
 }
 
+/* The provider asks for the numbers when the first product comes, and cannot pass an error on: it is kept for multiply(). */
 static float *
 fill_cb (gpointer data)
 {
-  g_autoptr (GError) error = NULL;
-  float *all = read_all (data, &error);
+  DescryFrozen *frozen = data;
 
-  if (all == NULL)
-    g_warning ("%s", error->message);
-  return all;
+  g_clear_error (&frozen->failure);
+  return read_all (frozen, &frozen->failure);
 }
 
 /* Both directions with the own kernels: each wants its own order. */
@@ -199,6 +199,7 @@ descry_frozen_free (DescryFrozen *frozen)
   descry_onednn_matmul_free (frozen->backward);
   descry_weight_free (frozen->w);
   descry_weight_free (frozen->transposed);
+  g_clear_error (&frozen->failure);
   g_free (frozen);
 }
 
@@ -206,13 +207,21 @@ static void
 multiply (DescryRun          *run,
           DescryTensor        y,
           DescryTensor        x,
+          DescryFrozen       *frozen,
           DescryOnednnMatmul *matmul,
           DescryWeight       *weight)
 {
   if (matmul == NULL)
     op_gemm (run, y, x, weight, NULL);
   else if (descry_run_ok (run) && !descry_onednn_matmul (run, y, x, matmul, NULL, descry_ops_fast (descry_run_device (run))))
-    descry_run_fail (run, DESCRY_ERROR_FAILED, "oneDNN has no product of %u×%u rows", descry_tensor_rows (x), descry_tensor_cols (x));
+    {
+      /* The shapes are plain: what it can lack is memory. */
+      if (frozen->failure != NULL)
+        descry_run_take (run, g_steal_pointer (&frozen->failure));
+      else
+        descry_run_fail (run, DESCRY_ERROR_OUT_OF_MEMORY, "%s: no memory for a product of %u×%u rows", frozen->parts[0]->name, descry_tensor_rows (x),
+                         descry_tensor_cols (x));
+    }
 }
 
 void
@@ -221,7 +230,7 @@ descry_frozen_forward (DescryRun    *run,
                        DescryTensor  x,
                        DescryFrozen *frozen)
 {
-  multiply (run, y, x, frozen->forward, frozen->w);
+  multiply (run, y, x, frozen, frozen->forward, frozen->w);
 }
 
 void
@@ -230,7 +239,7 @@ descry_frozen_backward (DescryRun    *run,
                         DescryTensor  dy,
                         DescryFrozen *frozen)
 {
-  multiply (run, dx, dy, frozen->backward, frozen->transposed);
+  multiply (run, dx, dy, frozen, frozen->backward, frozen->transposed);
 }
 
 void

@@ -354,3 +354,13 @@ g_async_queue_try_pop (GAsyncQueue *queue)
   acquire (queue);
   return data;
 }
+
+gpointer
+g_async_queue_timeout_pop (GAsyncQueue *queue,
+                           guint64      timeout)
+{
+  gpointer data = REAL (g_async_queue_timeout_pop) (queue, timeout);
+
+  acquire (queue);
+  return data;
+}
