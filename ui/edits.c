@@ -427,10 +427,9 @@ has_tag (DescryScene *scene,
   return FALSE;
 }
 
-/* What is said of an object and is not there any more is not said of the picture either. */
-static void
-drop_tag (DescryScene *scene,
-          const char  *name)
+void
+descry_edits_drop_tag (DescryScene *scene,
+                       const char  *name)
 {
   g_autoptr (DescryScene) kept = NULL;
   GPtrArray *tags;
@@ -487,7 +486,7 @@ descry_edits_apply (DescryEdits *edits,
         {
           old = g_strdup (object->name);
           g_ptr_array_remove_index (scene->objects, i - 1);
-          drop_tag (scene, old);
+          descry_edits_drop_tag (scene, old);
         }
       else if (change->name != NULL)
         {
@@ -495,7 +494,7 @@ descry_edits_apply (DescryEdits *edits,
           object->name = g_strdup (change->name);
           /* The finer name was one of what the object is not. */
           g_clear_pointer (&object->finer, g_free);
-          drop_tag (scene, old);
+          descry_edits_drop_tag (scene, old);
           if (!has_tag (scene, object->name))
             descry_scene_add_tag (scene, object->name, object->score);
         }

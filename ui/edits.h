@@ -68,6 +68,10 @@ GHashTable    *descry_edits_hidden     (DescryEdits *edits); /* set of ids; (tra
 guint          descry_edits_solo       (DescryEdits *edits);
 float          descry_edits_threshold  (DescryEdits *edits);
 
+/* A tag says nothing of an object that is there no more: it goes with the last object of its name. Only before @scene is
+ * published. */
+void           descry_edits_drop_tag    (DescryScene *scene, const char *name);
+
 /* What is to be kept with a picture: names, deleted and hidden objects; and back, as a new beginning without steps. */
 json_t        *descry_edits_to_json    (DescryEdits *edits);
 gboolean       descry_edits_from_json  (DescryEdits *edits, json_t *json, GError **error);

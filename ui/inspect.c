@@ -15,28 +15,43 @@
 #include <glib/gi18n.h>
 
 #include "ui/badge.h"
+#include "ui/compare.h"
 #include "ui/main-thread.h"
+#include "ui/picture.h"
 #include "ui/pyramid.h"
+#include "ui/stages.h"
 
 #define CROP_SIDE 640 /* pixels: sharp on twice the width of the sidebar */
+#define SMALL_CROP_SIDE 320
+#define DRAG_ICON_SIDE 128
 
 enum { FACT_SCORE, FACT_FINER, FACT_BOX, FACT_SIZE, FACT_MASK, FACT_SOURCE, N_FACTS };
+enum { DIFFERENCE_SIZES, DIFFERENCE_RATIO, DIFFERENCE_PLACE, DIFFERENCE_DISTANCE, DIFFERENCE_OVERLAP, DIFFERENCE_SCORES, N_DIFFERENCES };
 
 struct _DescryInspect
 {
   GtkWidget     parent_instance;
 
+  GtkWidget    *column; /* the only child: bound, or it would not be disposed of */
   GtkStack     *stack;
   GtkPicture   *crop;
   DescryBadge  *badge;
   GtkLabel     *name;
   GtkButton    *ask;
   GtkListBox   *facts;
+  GtkBox       *first; /* of two that are compared */
+  GtkBox       *second;
+  GtkListBox   *differences;
+  GtkLabel     *more;
+  GtkButton    *ask_both;
+  DescryStages *stages;
 
   GtkWidget    *rows[N_FACTS];
+  GtkWidget    *difference_rows[N_DIFFERENCES];
   DescryCanvas *canvas;
   guint         id; /* 0: nothing */
   DescryBox     crop_box; /* of what the picture shows */
+  guint         pair[2]; /* ids that are compared; 0: none */
 };
 
 enum { ASK_ABOUT, N_SIGNALS };
@@ -46,13 +61,20 @@ static guint signals[N_SIGNALS];
 G_DEFINE_FINAL_TYPE (DescryInspect, descry_inspect, GTK_TYPE_WIDGET)
 
 static void
+set_text (GtkWidget *row,
+          char      *text) /* taken; NULL hides the row */
+{
+  gtk_widget_set_visible (row, text != NULL);
+  adw_action_row_set_subtitle (ADW_ACTION_ROW (row), text != NULL ? text : "");
+  g_free (text);
+}
+
+static void
 set_fact (DescryInspect *self,
           guint          fact,
-          char          *text) /* taken; NULL hides the row */
+          char          *text) /* taken */
 {
-  gtk_widget_set_visible (self->rows[fact], text != NULL);
-  adw_action_row_set_subtitle (ADW_ACTION_ROW (self->rows[fact]), text != NULL ? text : "");
-  g_free (text);
+  set_text (self->rows[fact], text);
 }
 
 static const char *
@@ -71,20 +93,115 @@ source_text (DescrySource source)
     }
 }
 
+/* --------- Two objects ------------------ */
+
+/* Crop, number and name of one of the two. */
+static void
+fill_side (GtkBox             *side,
+           DescryImage        *image,
+           const DescryObject *object)
+{
+  g_autoptr (GdkTexture) texture = descry_crop_texture (image, object->box, SMALL_CROP_SIDE);
+  GtkWidget *crop = gtk_picture_new_for_paintable (texture != NULL ? GDK_PAINTABLE (texture) : NULL);
+  GtkWidget *title = gtk_box_new (GTK_ORIENTATION_HORIZONTAL, 6), *label = gtk_label_new (object->name), *child;
+
+  while ((child = gtk_widget_get_first_child (GTK_WIDGET (side))) != NULL)
+    gtk_box_remove (side, child);
+  gtk_widget_set_size_request (crop, -1, 110);
+  gtk_picture_set_can_shrink (GTK_PICTURE (crop), TRUE);
+  gtk_picture_set_alternative_text (GTK_PICTURE (crop), object->name);
+  gtk_label_set_ellipsize (GTK_LABEL (label), PANGO_ELLIPSIZE_END);
+  gtk_widget_add_css_class (label, "heading");
+  gtk_box_append (GTK_BOX (title), descry_badge_new (object->id));
+  gtk_box_append (GTK_BOX (title), label);
+  gtk_box_append (side, crop);
+  gtk_box_append (side, title);
+}
+
+/* Where the second is, seen from the first: along an axis where their centres are further apart than a tenth of the longer. */
+static char *
+place_text (const DescryObject     *first,
+            const DescryObject     *second,
+            const DescryComparison *result)
+{
+  double small_x = 0.1 * MAX (first->box.x1 - first->box.x0, second->box.x1 - second->box.x0);
+  double small_y = 0.1 * MAX (first->box.y1 - first->box.y0, second->box.y1 - second->box.y0);
+  const char *across = result->dx < -small_x ? _("to the left") : result->dx > small_x ? _("to the right") : NULL;
+  const char *down = result->dy < -small_y ? _("above") : result->dy > small_y ? _("below") : NULL;
+
+  if (across == NULL && down == NULL)
+    return g_strdup (_("In the same place"));
+  /* Translators: the number and the name of an object, and where it is, such as "above" or "to the left". */
+  if (across == NULL || down == NULL)
+    return g_strdup_printf (_("%u %s is %s"), second->id, second->name, across != NULL ? across : down);
+  /* Translators: the same with two places, such as "above" and "to the left". */
+  return g_strdup_printf (_("%u %s is %s and %s"), second->id, second->name, down, across);
+}
+
+static void
+show_pair (DescryInspect      *self,
+           DescryImage        *image,
+           const DescryObject *first,
+           const DescryObject *second,
+           guint               n_more)
+{
+  const DescryObject *objects[2] = { first, second };
+  double pixels = (double) image->width * image->height;
+  g_autofree char *more = NULL;
+  DescryComparison result;
+
+  descry_compare (first, second, &result);
+  fill_side (self->first, image, first);
+  fill_side (self->second, image, second);
+  self->pair[0] = first->id;
+  self->pair[1] = second->id;
+
+  /* Translators: two areas in pixels, each with its part of the picture. */
+  set_text (self->difference_rows[DIFFERENCE_SIZES],
+            g_strdup_printf (result.by_mask ? _("%.0f px, %.1f %% · %.0f px, %.1f %%") : _("boxes of %.0f px, %.1f %% · %.0f px, %.1f %%"),
+                             result.areas[0], 100.0 * result.areas[0] / pixels, result.areas[1], 100.0 * result.areas[1] / pixels));
+  set_text (self->difference_rows[DIFFERENCE_RATIO],
+            result.larger < 0     ? g_strdup (_("The same size"))
+            : result.ratio < 1.05 ? g_strdup (_("About the same size"))
+                                  /* Translators: the number and the name of the larger object, and how much larger it is. */
+                                  : g_strdup_printf (_("%u %s is %.1f times as large"), objects[result.larger]->id, objects[result.larger]->name, result.ratio));
+  set_text (self->difference_rows[DIFFERENCE_PLACE], place_text (first, second, &result));
+  set_text (self->difference_rows[DIFFERENCE_DISTANCE],
+            g_strdup_printf (_("%.0f px between the centres, %.0f px between the boxes"), result.distance, result.gap));
+  set_text (self->difference_rows[DIFFERENCE_OVERLAP], g_strdup_printf (_("%.0f %%"), 100.0 * result.overlap));
+  set_text (self->difference_rows[DIFFERENCE_SCORES], g_strdup_printf (_("%.2f · %.2f"), first->score, second->score));
+
+  more = g_strdup_printf (ngettext ("%u more object is selected", "%u more objects are selected", n_more), n_more);
+  gtk_label_set_label (self->more, more);
+  gtk_widget_set_visible (GTK_WIDGET (self->more), n_more > 0);
+  gtk_stack_set_visible_child_name (self->stack, "compare");
+}
+
+/* --------- One ------------------ */
+
 void
 descry_inspect_update (DescryInspect *self)
 {
   DescryScene *scene = descry_canvas_get_scene (self->canvas);
   DescryImage *image = descry_canvas_get_image (self->canvas);
   GArray *selection = descry_canvas_get_selection (self->canvas);
-  const DescryObject *object = NULL;
+  const DescryObject *object = NULL, *second = NULL;
   DescryBox box;
   double pixels;
 
   descry_assert_main_thread ();
+  descry_stages_set_scene (self->stages, scene);
 
   if (scene != NULL && selection->len > 0)
     object = descry_scene_find (scene, g_array_index (selection, guint, 0));
+  if (scene != NULL && selection->len > 1)
+    second = descry_scene_find (scene, g_array_index (selection, guint, 1));
+  self->pair[0] = self->pair[1] = 0;
+  if (object != NULL && second != NULL && image != NULL)
+    {
+      show_pair (self, image, object, second, selection->len - 2);
+      return;
+    }
   if (object == NULL || image == NULL)
     {
       self->id = 0;
@@ -128,6 +245,58 @@ ask_clicked_cb (GtkButton     *button,
     g_signal_emit (self, signals[ASK_ABOUT], 0, self->id);
 }
 
+/* --------- Drag ------------------ */
+
+/* Without its mask the object is not cut out, so nothing is dragged. */
+static GdkContentProvider *
+prepare_drag_cb (GtkDragSource *source,
+                 double         x,
+                 double         y,
+                 DescryInspect *self)
+{
+  DescryImage *image = descry_canvas_get_image (self->canvas);
+  DescryScene *scene = descry_canvas_get_scene (self->canvas);
+  const DescryObject *object = self->id != 0 && scene != NULL ? descry_scene_find (scene, self->id) : NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GBytes) pixels = NULL;
+  g_autoptr (GdkTexture) texture = NULL, icon = NULL;
+  guint width, height;
+
+  if (object == NULL || image == NULL)
+    return NULL;
+  pixels = descry_picture_cut_out (image, object, &width, &height, &error);
+  if (pixels == NULL)
+    {
+      g_debug ("no cut-out: %s", error->message);
+      return NULL;
+    }
+
+  texture = gdk_memory_texture_new ((int) width, (int) height, GDK_MEMORY_B8G8R8A8_PREMULTIPLIED, pixels, (gsize) width * 4);
+  icon = descry_crop_texture (image, object->box, DRAG_ICON_SIDE);
+  if (icon != NULL)
+    gtk_drag_source_set_icon (source, GDK_PAINTABLE (icon), 0, 0);
+
+  return gdk_content_provider_new_typed (GDK_TYPE_TEXTURE, texture);
+}
+
+static void
+ask_both_clicked_cb (GtkButton     *button,
+                     DescryInspect *self)
+{
+  g_autoptr (GArray) ids = g_array_copy (descry_canvas_get_selection (self->canvas));
+  guint i;
+
+  for (i = 0; i < ids->len; i++)
+    g_signal_emit (self, signals[ASK_ABOUT], 0, g_array_index (ids, guint, i));
+}
+
+void
+descry_inspect_set_status (DescryInspect            *self,
+                           const DescryEngineStatus *status)
+{
+  descry_stages_set_status (self->stages, status);
+}
+
 void
 descry_inspect_set_canvas (DescryInspect *self,
                            DescryCanvas  *canvas)
@@ -159,30 +328,60 @@ descry_inspect_class_init (DescryInspectClass *class)
                                      G_TYPE_NONE, 1, G_TYPE_UINT);
 
   g_type_ensure (DESCRY_TYPE_BADGE);
+  g_type_ensure (DESCRY_TYPE_STAGES);
   gtk_widget_class_set_template_from_resource (widget_class, DESCRY_RESOURCE_BASE "/ui/inspect.ui");
+  gtk_widget_class_bind_template_child (widget_class, DescryInspect, column);
   gtk_widget_class_bind_template_child (widget_class, DescryInspect, stack);
   gtk_widget_class_bind_template_child (widget_class, DescryInspect, crop);
   gtk_widget_class_bind_template_child (widget_class, DescryInspect, badge);
   gtk_widget_class_bind_template_child (widget_class, DescryInspect, name);
   gtk_widget_class_bind_template_child (widget_class, DescryInspect, ask);
   gtk_widget_class_bind_template_child (widget_class, DescryInspect, facts);
+  gtk_widget_class_bind_template_child (widget_class, DescryInspect, first);
+  gtk_widget_class_bind_template_child (widget_class, DescryInspect, second);
+  gtk_widget_class_bind_template_child (widget_class, DescryInspect, differences);
+  gtk_widget_class_bind_template_child (widget_class, DescryInspect, more);
+  gtk_widget_class_bind_template_child (widget_class, DescryInspect, ask_both);
+  gtk_widget_class_bind_template_child (widget_class, DescryInspect, stages);
+}
+
+static void
+add_rows (GtkListBox        *list,
+          GtkWidget        **rows,
+          const char *const *titles,
+          guint              n)
+{
+  guint i;
+
+  for (i = 0; i < n; i++)
+    {
+      rows[i] = adw_action_row_new ();
+      adw_preferences_row_set_use_markup (ADW_PREFERENCES_ROW (rows[i]), FALSE);
+      adw_preferences_row_set_title (ADW_PREFERENCES_ROW (rows[i]), _(titles[i]));
+      adw_action_row_set_subtitle_lines (ADW_ACTION_ROW (rows[i]), 0);
+      gtk_list_box_append (list, rows[i]);
+    }
 }
 
 static void
 descry_inspect_init (DescryInspect *self)
 {
-  static const char *titles[N_FACTS] = {
+  static const char *const titles[N_FACTS] = {
     N_("Score"), N_("Finer name"), N_("Box, px"), N_("Size"), N_("Mask"), N_("Found by"),
   };
-  guint i;
+  static const char *const difference_titles[N_DIFFERENCES] = {
+    N_("Areas"), N_("Size"), N_("Place"), N_("Distance"), N_("Overlap"), N_("Scores"),
+  };
+
+  GtkDragSource *drag = gtk_drag_source_new ();
 
   gtk_widget_init_template (GTK_WIDGET (self));
-  for (i = 0; i < N_FACTS; i++)
-    {
-      self->rows[i] = adw_action_row_new ();
-      adw_preferences_row_set_use_markup (ADW_PREFERENCES_ROW (self->rows[i]), FALSE);
-      adw_preferences_row_set_title (ADW_PREFERENCES_ROW (self->rows[i]), _(titles[i]));
-      gtk_list_box_append (self->facts, self->rows[i]);
-    }
+  gtk_drag_source_set_actions (drag, GDK_ACTION_COPY);
+  g_signal_connect_object (drag, "prepare", G_CALLBACK (prepare_drag_cb), self, 0);
+  gtk_widget_add_controller (GTK_WIDGET (self->crop), GTK_EVENT_CONTROLLER (drag));
+  gtk_widget_set_tooltip_text (GTK_WIDGET (self->crop), _("Drag the cut-out to another application"));
+  add_rows (self->facts, self->rows, titles, N_FACTS);
+  add_rows (self->differences, self->difference_rows, difference_titles, N_DIFFERENCES);
   g_signal_connect_object (self->ask, "clicked", G_CALLBACK (ask_clicked_cb), self, 0);
+  g_signal_connect_object (self->ask_both, "clicked", G_CALLBACK (ask_both_clicked_cb), self, 0);
 }

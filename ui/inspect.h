@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include "compute/lyrics/engine.h"
 #include "ui/canvas.h"
 
 G_BEGIN_DECLS
@@ -16,6 +17,9 @@ void descry_inspect_set_canvas (DescryInspect *self, DescryCanvas *canvas);
 
 /* The canvas's scene has changed. */
 void descry_inspect_update     (DescryInspect *self);
+
+/* The networks and the device that the stages are told with. */
+void descry_inspect_set_status (DescryInspect *self, const DescryEngineStatus *status);
 
 /* Signal "ask-about" (guint id). */
 

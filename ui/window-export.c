@@ -81,7 +81,12 @@ descry_window_shown_scene (DescryWindow *self,
       for (k = 0; hidden && chips != NULL && k < chips->len; k++)
         hidden = g_array_index (chips, guint, k) != object->id;
       if (hidden)
-        g_ptr_array_remove_index (shown->objects, i);
+        {
+          g_autofree char *name = g_strdup (object->name);
+
+          g_ptr_array_remove_index (shown->objects, i);
+          descry_edits_drop_tag (shown, name);
+        }
     }
 
   return shown;

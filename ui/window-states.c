@@ -219,6 +219,7 @@ descry_window_show_status (DescryWindow *self)
   status = descry_engine_status (self->engine);
   self->segmenter_missing = !status->slots[DESCRY_SLOT_SEGMENTER].usable;
   show_points (self, status);
+  descry_inspect_set_status (self->inspect, status);
   if (status->device_error != NULL)
     {
       g_autofree char *text = g_strdup_printf (_("No usable OpenCL device: %s"), status->device_error);

@@ -27,8 +27,6 @@ guint           recorded_engine_count      (RecordedEngine *self, DescryJobKind 
 /* What the newest question came with: copies. */
 char           *recorded_engine_question   (RecordedEngine *self);
 GArray         *recorded_engine_chips      (RecordedEngine *self);
-/* The ids of the objects in its scene, " 1 3 4 "; (transfer none) */
-const char     *recorded_engine_told       (RecordedEngine *self);
 /* The ids of the objects in its scene, " 1 3 4 "; (transfer none). */
 const char     *recorded_engine_told       (RecordedEngine *self);
 DescryAskOptions recorded_engine_options   (RecordedEngine *self);
