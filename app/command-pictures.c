@@ -17,13 +17,16 @@
 #include <unistd.h>
 
 #include "compute/ops/provider.h"
+#include "compute/train/annotations.h"
 #include "compute/train/features.h"
 #include "compute/train/synthetic/composer.h"
 
 typedef struct
 {
-  char *data, *stock, *output, *bundle, *device, *save;
-  int   train, validation, test, seed;
+  char    *data, *stock, *output, *bundle, *device, *save, *folder;
+  char   **annotations; /* KIND:FILE, in order */
+  int      train, validation, test, seed;
+  gboolean refuse, detect;
 } Options;
 
 typedef struct
@@ -144,15 +147,102 @@ make_synthetic (Work    *work,
   return TRUE;
 }
 
+static void
+tell_problem (const char *message,
+              gpointer    data)
+{
+  guint *told = data;
+
+  /* A file of the wrong kind has as many problems as records. */
+  if ((*told)++ < 20)
+    g_printerr (_("%s; skipped\n"), message);
+}
+
+static gboolean
+read_annotations (Options           *options,
+                  DescryAnnotations *annotations,
+                  GError           **error)
+{
+  guint i;
+
+  for (i = 0; options->annotations[i] != NULL; i++)
+    {
+      const char *colon = strchr (options->annotations[i], ':');
+      g_autofree char *name = g_strndup (options->annotations[i], colon != NULL ? (gsize) (colon - options->annotations[i]) : 0);
+      DescryAnnotationKind kind;
+
+      if (!descry_annotation_kind_parse (name, &kind))
+        {
+          g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_USAGE, _("%s: expected KIND:FILE with coco, refcoco, vg, llava or lines"), options->annotations[i]);
+          return FALSE;
+        }
+      if (!descry_annotations_add (annotations, kind, colon + 1, error))
+        return FALSE;
+    }
+
+  return TRUE;
+}
+
+/* A picture that cannot be read is a bad record too. */
+static gboolean
+add_annotated (Work          *work,
+               DescryPicture *picture,
+               GError       **error)
+{
+  g_autofree char *path = g_build_filename (work->options->folder, picture->name, NULL);
+  g_autoptr (GError) failure = NULL;
+  g_autoptr (DescryImage) image = descry_image_load (path, work->cancellable, &failure);
+
+  if (image == NULL && !work->options->refuse && g_error_matches (failure, DESCRY_ERROR, DESCRY_ERROR_DECODE))
+    {
+      g_printerr (_("%s; skipped\n"), failure->message);
+      work->all--;
+      return TRUE;
+    }
+  if (image == NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&failure));
+      return FALSE;
+    }
+  descry_annotations_fit (picture, image->width, image->height);
+  if (work->options->detect && !descry_picture_features_detect (work->features, image, picture, work->cancellable, error))
+    return FALSE;
+
+  return add_picture (work, image, picture, error);
+}
+
+static gboolean
+make_annotated (Work    *work,
+                GError **error)
+{
+  guint told = 0, i;
+  g_autoptr (DescryAnnotations) annotations = descry_annotations_new (work->options->refuse, tell_problem, &told);
+  GPtrArray *pictures;
+
+  if (!read_annotations (work->options, annotations, error))
+    return FALSE;
+  pictures = descry_annotations_pictures (annotations);
+  if (descry_annotations_skipped (annotations) > 0)
+    g_printerr (_("%u records were skipped\n"), descry_annotations_skipped (annotations));
+  work->all = pictures->len;
+  for (i = 0; i < pictures->len; i++)
+    if (!add_annotated (work, g_ptr_array_index (pictures, i), error))
+      return FALSE;
+
+  return TRUE;
+}
+
 static gboolean
 check_options (Options  *options,
                GError  **error)
 {
   const char *problem = NULL;
 
-  if (g_strcmp0 (options->data, "synthetic") != 0)
-    problem = _("--data takes “synthetic”");
-  else if (options->stock == NULL)
+  if (g_strcmp0 (options->data, "synthetic") != 0 && g_strcmp0 (options->data, "annotated") != 0)
+    problem = _("--data takes “synthetic” or “annotated”");
+  else if (*options->data == 'a' && (options->annotations == NULL || options->folder == NULL))
+    problem = _("annotated pictures need --annotations KIND:FILE and --folder FOLDER");
+  else if (*options->data == 's' && options->stock == NULL)
     problem = _("--stock FOLDER is needed: the unpacked packages that scenes are made of (./dev pictures fetches them)");
   else if (options->output == NULL)
     problem = _("-o FILE is needed: where the set goes");
@@ -170,13 +260,17 @@ descry_command_pictures (int    argc,
 {
   Options options = { .train = 3000, .validation = 200, .test = 400 };
   const GOptionEntry entries[] = {
-    { "data", 0, 0, G_OPTION_ARG_STRING, &options.data, N_("synthetic"), N_("DATA") },
+    { "data", 0, 0, G_OPTION_ARG_STRING, &options.data, N_("synthetic or annotated"), N_("DATA") },
     { "stock", 0, 0, G_OPTION_ARG_FILENAME, &options.stock, N_("What synthetic pictures are made of: unpacked packages"), N_("FOLDER") },
     { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output, N_("Where the set goes; its features are kept beside it"), N_("FILE") },
     { "train", 0, 0, G_OPTION_ARG_INT, &options.train, N_("Pictures to train on (3000)"), N_("N") },
     { "validation", 0, 0, G_OPTION_ARG_INT, &options.validation, N_("Pictures to watch the training with (200)"), N_("N") },
     { "test", 0, 0, G_OPTION_ARG_INT, &options.test, N_("Pictures to judge with (400)"), N_("N") },
     { "seed", 0, 0, G_OPTION_ARG_INT, &options.seed, N_("Seed of the composer (0)"), N_("N") },
+    { "annotations", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.annotations, N_("Annotations: coco, refcoco, vg, llava or lines, and the file; may be given again"), N_("KIND:FILE") },
+    { "folder", 0, 0, G_OPTION_ARG_FILENAME, &options.folder, N_("The folder of the annotated pictures"), N_("FOLDER") },
+    { "refuse", 0, 0, G_OPTION_ARG_NONE, &options.refuse, N_("Stop at the first bad record instead of skipping it"), NULL },
+    { "detect", 0, 0, G_OPTION_ARG_NONE, &options.detect, N_("Take the detector's objects instead of the annotated ones"), NULL },
     { "save-pictures", 0, 0, G_OPTION_ARG_FILENAME, &options.save, N_("Keep the composed pictures in FOLDER, to look at"), N_("FOLDER") },
     { "bundle", 'b', 0, G_OPTION_ARG_FILENAME, &options.bundle, N_("The bundle whose networks make the features"), N_("NAME") },
     { "device", 'd', 0, G_OPTION_ARG_STRING, &options.device, N_("The OpenCL device"), N_("DEVICE") },
@@ -197,7 +291,7 @@ descry_command_pictures (int    argc,
 
   work.cancellable = g_cancellable_new ();
   source = g_unix_signal_add (SIGINT, stop_cb, work.cancellable);
-  if (!open_work (&work, &error) || !make_synthetic (&work, &error) || !descry_picture_writer_commit (work.writer, &error))
+  if (!open_work (&work, &error) || !(*options.data == 's' ? make_synthetic : make_annotated) (&work, &error) || !descry_picture_writer_commit (work.writer, &error))
     {
       g_printerr ("descry: %s\n", error->message);
       status = DESCRY_EXIT_FAILED;
