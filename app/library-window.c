@@ -331,7 +331,12 @@ engine_changed_cb (DescryEngine *engine,
   get_models (self, NULL, &models);
   if (models != NULL && self->hash != NULL && descry_window_get_found (window) != NULL && g_strcmp0 (self->models, models) != 0
       && descry_window_is_idle (window))
-    descry_window_analyze (window);
+    {
+      /* Once: an analysis that fails changes the engine's state again. */
+      g_free (self->models);
+      self->models = g_steal_pointer (&models);
+      descry_window_analyze (window);
+    }
 }
 
 /* --------- The library's signals ------------------ */
