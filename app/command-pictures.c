@@ -9,6 +9,7 @@
 
 #include "app/cli.h"
 #include "app/commands.h"
+#include "app/judge-pictures.h"
 
 #include <glib-unix.h>
 #include <glib/gi18n.h>
@@ -23,9 +24,9 @@
 
 typedef struct
 {
-  char    *data, *stock, *output, *bundle, *device, *save, *folder;
+  char    *data, *stock, *output, *bundle, *device, *save, *folder, *judge, *model, *connector, *adapter;
   char   **annotations; /* KIND:FILE, in order */
-  int      train, validation, test, seed;
+  int      train, validation, test, seed, first;
   gboolean refuse, detect;
 } Options;
 
@@ -238,7 +239,9 @@ check_options (Options  *options,
 {
   const char *problem = NULL;
 
-  if (g_strcmp0 (options->data, "synthetic") != 0 && g_strcmp0 (options->data, "annotated") != 0)
+  if (options->judge != NULL)
+    problem = options->model == NULL ? _("--judge needs --model FILE.gguf: the language model") : options->first < 1 ? _("--first takes a number from 1 on") : NULL;
+  else if (g_strcmp0 (options->data, "synthetic") != 0 && g_strcmp0 (options->data, "annotated") != 0)
     problem = _("--data takes “synthetic” or “annotated”");
   else if (*options->data == 'a' && (options->annotations == NULL || options->folder == NULL))
     problem = _("annotated pictures need --annotations KIND:FILE and --folder FOLDER");
@@ -254,11 +257,25 @@ check_options (Options  *options,
   return problem == NULL;
 }
 
+static gboolean
+judge (Work    *work,
+       GError **error)
+{
+  const Options *options = work->options;
+  const DescryJudgeOptions judged = { options->judge, options->model, options->connector, options->adapter, (guint) options->first };
+
+  work->device = descry_device_open (options->device, DESCRY_FAMILY_AUTO, error);
+  if (work->device == NULL)
+    return FALSE;
+  descry_ops_set_fast (work->device, TRUE);
+  return descry_judge_pictures (work->device, &judged, work->cancellable, error);
+}
+
 int
 descry_command_pictures (int    argc,
                          char **argv)
 {
-  Options options = { .train = 3000, .validation = 200, .test = 400 };
+  Options options = { .train = 3000, .validation = 200, .test = 400, .first = 100 };
   const GOptionEntry entries[] = {
     { "data", 0, 0, G_OPTION_ARG_STRING, &options.data, N_("synthetic or annotated"), N_("DATA") },
     { "stock", 0, 0, G_OPTION_ARG_FILENAME, &options.stock, N_("What synthetic pictures are made of: unpacked packages"), N_("FOLDER") },
@@ -272,6 +289,11 @@ descry_command_pictures (int    argc,
     { "refuse", 0, 0, G_OPTION_ARG_NONE, &options.refuse, N_("Stop at the first bad record instead of skipping it"), NULL },
     { "detect", 0, 0, G_OPTION_ARG_NONE, &options.detect, N_("Take the detector's objects instead of the annotated ones"), NULL },
     { "save-pictures", 0, 0, G_OPTION_ARG_FILENAME, &options.save, N_("Keep the composed pictures in FOLDER, to look at"), N_("FOLDER") },
+    { "judge", 0, 0, G_OPTION_ARG_FILENAME, &options.judge, N_("Instead: ask about the test pictures of the set FILE, with and without the connector"), N_("FILE") },
+    { "model", 'm', 0, G_OPTION_ARG_FILENAME, &options.model, N_("The language model that is judged"), N_("FILE") },
+    { "connector", 0, 0, G_OPTION_ARG_FILENAME, &options.connector, N_("The connector that is judged"), N_("FILE") },
+    { "adapter", 0, 0, G_OPTION_ARG_FILENAME, &options.adapter, N_("The language model's adapters"), N_("FILE") },
+    { "first", 0, 0, G_OPTION_ARG_INT, &options.first, N_("So many test pictures (100)"), N_("N") },
     { "bundle", 'b', 0, G_OPTION_ARG_FILENAME, &options.bundle, N_("The bundle whose networks make the features"), N_("NAME") },
     { "device", 'd', 0, G_OPTION_ARG_STRING, &options.device, N_("The OpenCL device"), N_("DEVICE") },
     G_OPTION_ENTRY_NULL
@@ -291,12 +313,14 @@ descry_command_pictures (int    argc,
 
   work.cancellable = g_cancellable_new ();
   source = g_unix_signal_add (SIGINT, stop_cb, work.cancellable);
-  if (!open_work (&work, &error) || !(*options.data == 's' ? make_synthetic : make_annotated) (&work, &error) || !descry_picture_writer_commit (work.writer, &error))
+  if (options.judge != NULL ? !judge (&work, &error)
+                            : !open_work (&work, &error) || !(*options.data == 's' ? make_synthetic : make_annotated) (&work, &error)
+                                || !descry_picture_writer_commit (work.writer, &error))
     {
       g_printerr ("descry: %s\n", error->message);
       status = DESCRY_EXIT_FAILED;
     }
-  else
+  else if (options.judge == NULL)
     g_printerr (_("Wrote %s\n"), options.output);
   g_source_remove (source);
   close_work (&work);
