@@ -6,6 +6,8 @@
  * kernel                  reads                            writes                    launch
  * matmul_rows             a by strides, b [k,n]            c [m,n]                   item: 4 rows x 16 columns
  * matmul_dots             a [m,k], b [n,k]                 c [m,n]                   item: 1 row x 4 columns
+ * gather_rows             x, index [m]                     y [m,n]                   item a row
+ * scatter_rows            x [m,n], index                   y                         item 16 columns
  * norm_dx                 dy, x [m,n], w [n], stats        dx                        item a row
  * norm_stats              x [m,n]                          mean, inverse [m,2]       item a row
  * norm_dweight            dy, x [m,n], stats               dw, db [n]                item 16 columns
@@ -117,6 +119,41 @@ matmul_dots (__global const float *a, const uint a_at, const uint a_pitch,
 
       *to = scale * backward_sum16 (sum[r]) + (add ? *to : 0.0f);
     }
+}
+
+__kernel void
+gather_rows (__global const float *x, const uint x_at, const uint x_pitch, __global const int *index, const uint i_at,
+             __global float *y, const uint y_at, const uint y_pitch, const uint m, const uint n)
+{
+  const uint i = get_global_id (0);
+  uint j;
+  int from;
+
+  if (i >= m)
+    return;
+
+  from = index[i_at + i];
+  for (j = 0; j < n; j++)
+    y[y_at + (size_t) i * y_pitch + j] = from < 0 ? 0.0f : x[x_at + (size_t) from * x_pitch + j];
+}
+
+__kernel void
+scatter_rows (__global const float *x, const uint x_at, const uint x_pitch, __global const int *index, const uint i_at,
+              __global float *y, const uint y_at, const uint y_pitch, const uint m, const uint n)
+{
+  const uint j = get_global_id (0) * 16;
+  uint i;
+
+  if (j >= n)
+    return;
+
+  for (i = 0; i < m; i++)
+    if (index[i_at + i] >= 0)
+      {
+        __global float *to = y + y_at + (size_t) index[i_at + i] * y_pitch;
+
+        store_part16 (load_part16 (to, j, n) + load_part16 (x + x_at + (size_t) i * x_pitch, j, n), to, j, n);
+      }
 }
 
 /* mean (0 if !@centred) and 1 / sqrt (variance or mean square + eps) of each row. */
@@ -401,11 +438,11 @@ attention_dkv (__global const float *q, const uint q_at, const uint q_pitch, __g
 
 __kernel void
 cross_entropy (__global float *logits, const uint l_at, const uint l_pitch, __global const int *targets, const uint t_at,
-               __global const float *scales, const uint s_at, __global float *losses, const uint out_at, const uint out_step, const uint m, const uint n)
+               __global const float *scales, const uint s_at, __global float *losses, const uint out_at, const uint out_step, const uint m, const uint n, const float smoothing)
 {
   const uint i = get_global_id (0);
   __global float *row = logits + l_at + (size_t) i * l_pitch;
-  float most = -INFINITY, scale, wanted, total;
+  float most = -INFINITY, scale, wanted, total, mean = 0.0f;
   float16 sum = (float16) (0.0f);
   uint j, target;
 
@@ -417,6 +454,12 @@ cross_entropy (__global float *logits, const uint l_at, const uint l_pitch, __gl
   for (j = 0; j < n; j++)
     most = fmax (most, row[j]);
   wanted = row[target] - most;
+  if (smoothing > 0.0f)
+    {
+      for (j = 0; j < n; j++)
+        mean += row[j] - most;
+      wanted = (1.0f - smoothing) * wanted + smoothing * mean / n;
+    }
   for (j = 0; j + 16 <= n; j += 16)
     {
       const float16 e = exp (vload16 (0, row + j) - most);
@@ -429,11 +472,12 @@ cross_entropy (__global float *logits, const uint l_at, const uint l_pitch, __gl
     total += row[j] = exp (row[j] - most);
   losses[out_at + i * out_step] = log (total) - wanted;
   total = scale / total;
+  mean = scale * smoothing / n;
   for (j = 0; j + 16 <= n; j += 16)
-    vstore16 (vload16 (0, row + j) * total, 0, row + j);
+    vstore16 (vload16 (0, row + j) * total - mean, 0, row + j);
   for (; j < n; j++)
-    row[j] *= total;
-  row[target] -= scale;
+    row[j] = row[j] * total - mean;
+  row[target] -= scale * (1.0f - smoothing);
 }
 
 __kernel void

@@ -399,32 +399,20 @@ read_metadata (DescryMqFormer *former,
   return read_grid (former, gguf, error) && read_options (former, gguf, error);
 }
 
-/* [h w, width]: a quarter of the columns each for sin y, cos y, sin x, cos x. */
-static DescryTensor
-make_places (Loader         *loader,
-             DescryMqFormer *former)
+/* A quarter of the columns each for sin y, cos y, sin x, cos x. */
+float *
+descry_mq_former_places (guint height,
+                         guint width,
+                         guint columns,
+                         float base)
 {
-  const guint height = former->shape.visual_grid[0], width = former->shape.visual_grid[1];
-  const guint shape[] = { height * width, former->shape.width }, quarter = former->shape.width / 4;
-  DescryTensor tensor = { 0 };
-  float base = 10000.0f, *values, *row;
+  const guint quarter = columns / 4;
+  float *values = descry_try_alloc ((gsize) height * width * columns, sizeof (float)), *row;
   guint x, y, i;
 
-  if (loader->error != NULL || height == 0)
-    return tensor;
-  if (descry_gguf_has (loader->gguf, "mq-former.visual_positions_base")
-      && !descry_gguf_get_float (loader->gguf, "mq-former.visual_positions_base", 1.0, 1e9, &base, &loader->error))
-    return tensor;
-
-  values = descry_try_alloc ((gsize) shape[0] * shape[1], sizeof (float));
-  if (values == NULL)
-    {
-      g_set_error (&loader->error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "%s: no memory for the positions", descry_gguf_path (loader->gguf));
-      return tensor;
-    }
-  for (y = 0; y < height; y++)
+  for (y = 0; values != NULL && y < height; y++)
     for (x = 0; x < width; x++)
-      for (i = 0, row = values + (gsize) (y * width + x) * shape[1]; i < quarter; i++)
+      for (i = 0, row = values + (gsize) (y * width + x) * columns; i < quarter; i++)
         {
           const double omega = pow (base, -(double) i / quarter);
 
@@ -433,6 +421,39 @@ make_places (Loader         *loader,
           row[2 * quarter + i] = (float) sin (x * omega);
           row[3 * quarter + i] = (float) cos (x * omega);
         }
+
+  return values;
+}
+
+static gboolean
+read_places_base (DescryGguf *gguf,
+                  float      *base,
+                  GError    **error)
+{
+  *base = 10000.0f;
+  return !descry_gguf_has (gguf, "mq-former.visual_positions_base")
+         || descry_gguf_get_float (gguf, "mq-former.visual_positions_base", 1.0, 1e9, base, error);
+}
+
+/* [h w, width] */
+static DescryTensor
+make_places (Loader         *loader,
+             DescryMqFormer *former)
+{
+  const guint height = former->shape.visual_grid[0], width = former->shape.visual_grid[1];
+  const guint shape[] = { height * width, former->shape.width };
+  DescryTensor tensor = { 0 };
+  float base, *values;
+
+  if (loader->error != NULL || height == 0 || !read_places_base (loader->gguf, &base, &loader->error))
+    return tensor;
+
+  values = descry_mq_former_places (height, width, former->shape.width, base);
+  if (values == NULL)
+    {
+      g_set_error (&loader->error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "%s: no memory for the positions", descry_gguf_path (loader->gguf));
+      return tensor;
+    }
   if (descry_tensor_alloc (loader->device, &tensor, DESCRY_F32, 2, shape, &loader->error))
     {
       g_autoptr (DescryRun) run = descry_run_new (loader->device, NULL);
@@ -443,6 +464,24 @@ make_places (Loader         *loader,
   descry_free (values);
 
   return tensor;
+}
+
+gboolean
+descry_mq_former_describe (DescryGguf            *gguf,
+                           DescryMqFormerDetails *details,
+                           GError               **error)
+{
+  DescryMqFormer former = { 0 };
+  float base;
+
+  if (!read_metadata (&former, gguf, error) || !read_places_base (gguf, &base, error))
+    return FALSE;
+
+  *details = (DescryMqFormerDetails) { .shape = former.shape, .feed_forward = former.feed_forward, .positions = former.positions, .table_width = former.table_width,
+                                       .special_rows = former.special_rows, .cross_every = former.cross_every, .epsilon = former.epsilon,
+                                       .soft_epsilon = former.soft_epsilon, .places_base = base, .words_elsewhere = former.words_elsewhere,
+                                       .soft_norm = former.soft_norm };
+  return TRUE;
 }
 
 static void

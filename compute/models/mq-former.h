@@ -58,6 +58,20 @@ typedef struct
   guint visual_grid[2]; /* height and width that the image tokens must have; 0: any */
 } DescryMqFormerShape;
 
+/* Everything that the metadata says, for who trains the network. */
+typedef struct
+{
+  DescryMqFormerShape shape;
+  guint    feed_forward, positions, table_width, special_rows, cross_every;
+  float    epsilon, soft_epsilon, places_base;
+  gboolean words_elsewhere, soft_norm;
+} DescryMqFormerDetails;
+
+gboolean        descry_mq_former_describe (DescryGguf *gguf, DescryMqFormerDetails *details, GError **error);
+
+/* f32 [height * width, columns] of mq-former.visual_grid: descry_free(); NULL if memory is out. */
+float          *descry_mq_former_places (guint height, guint width, guint columns, float base);
+
 DescryMqFormer *descry_mq_former_new   (DescryDevice *device, DescryGguf *gguf, GError **error);
 void            descry_mq_former_free  (DescryMqFormer *former);
 const DescryMqFormerShape *descry_mq_former_shape (DescryMqFormer *former);

@@ -11,6 +11,9 @@
 
 #include <math.h>
 
+#include "compute/ops/onednn.h"
+#include "compute/ops/provider.h"
+
 #define CHUNK 4096 /* elements an item of the cpu family takes */
 #define LARGEST_HEAD 256
 
@@ -93,6 +96,77 @@ op_matmul_dots (DescryRun   *run,
     }
 
   launch (run, "matmul_dots", (n + 3) / 4, m, args, G_N_ELEMENTS (args));
+}
+
+void
+op_product (DescryRun   *run,
+            DescryTensor c,
+            DescryTensor a,
+            gboolean     turned_a,
+            DescryTensor b,
+            gboolean     turned_b,
+            gboolean     add)
+{
+  guint m = turned_a ? descry_tensor_cols (a) : descry_tensor_rows (a), k = turned_a ? descry_tensor_rows (a) : descry_tensor_cols (a);
+  guint n = turned_b ? descry_tensor_rows (b) : descry_tensor_cols (b);
+  DescryDevice *device = descry_run_device (run);
+
+  g_return_if_fail (!turned_a || !turned_b);
+
+  if (!descry_run_ok (run))
+    return;
+  if (descry_tensor_rows (c) != m || descry_tensor_cols (c) != n || (turned_b ? descry_tensor_cols (b) : descry_tensor_rows (b)) != k)
+    {
+      descry_run_fail (run, DESCRY_ERROR_SHAPE, "product: %u×%u of %u, into %u×%u", m, n, k, descry_tensor_rows (c), descry_tensor_cols (c));
+      return;
+    }
+
+  if (descry_ops_provider (device) != DESCRY_GEMM_OWN && descry_onednn_available (device, NULL))
+    descry_onednn_product (run, c, a, turned_a, b, turned_b, add);
+  else if (turned_b)
+    op_matmul_dots (run, c, a, b, 1.0f, add);
+  else
+    op_matmul_rows (run, c, a, turned_a, b, 1.0f, add);
+}
+
+void
+op_gather_rows (DescryRun   *run,
+                DescryTensor y,
+                DescryTensor x,
+                DescryTensor index)
+{
+  guint m = descry_tensor_rows (y), n = descry_tensor_cols (y);
+
+  if (!descry_run_ok (run))
+    return;
+  if (descry_tensor_cols (x) != n || descry_tensor_count (index) != m || index.type != DESCRY_I32)
+    {
+      descry_run_fail (run, DESCRY_ERROR_SHAPE, "gather_rows: %u×%u from rows of %u by %" G_GSIZE_FORMAT, m, n, descry_tensor_cols (x), descry_tensor_count (index));
+      return;
+    }
+
+  launch (run, "gather_rows", m, 1,
+          (DescryArg[]) { DESCRY_T (x), DESCRY_U (x.pitch), DESCRY_T (index), DESCRY_T (y), DESCRY_U (y.pitch), DESCRY_U (m), DESCRY_U (n) }, 7);
+}
+
+void
+op_scatter_rows (DescryRun   *run,
+                 DescryTensor y,
+                 DescryTensor x,
+                 DescryTensor index)
+{
+  guint m = descry_tensor_rows (x), n = descry_tensor_cols (x);
+
+  if (!descry_run_ok (run))
+    return;
+  if (descry_tensor_cols (y) != n || descry_tensor_count (index) != m || index.type != DESCRY_I32)
+    {
+      descry_run_fail (run, DESCRY_ERROR_SHAPE, "scatter_rows: %u×%u into rows of %u by %" G_GSIZE_FORMAT, m, n, descry_tensor_cols (y), descry_tensor_count (index));
+      return;
+    }
+
+  launch (run, "scatter_rows", (n + 15) / 16, 1,
+          (DescryArg[]) { DESCRY_T (x), DESCRY_U (x.pitch), DESCRY_T (index), DESCRY_T (y), DESCRY_U (y.pitch), DESCRY_U (m), DESCRY_U (n) }, 7);
 }
 
 static void
@@ -301,6 +375,17 @@ op_cross_entropy (DescryRun   *run,
                   DescryTensor targets,
                   DescryTensor scales)
 {
+  op_cross_entropy_smoothed (run, losses, logits, targets, scales, 0.0f);
+}
+
+void
+op_cross_entropy_smoothed (DescryRun   *run,
+                           DescryTensor losses,
+                           DescryTensor logits,
+                           DescryTensor targets,
+                           DescryTensor scales,
+                           float        smoothing)
+{
   guint m = descry_tensor_rows (logits), n = descry_tensor_cols (logits);
 
   if (!descry_run_ok (run))
@@ -312,7 +397,8 @@ op_cross_entropy (DescryRun   *run,
     }
 
   launch (run, "cross_entropy", m, 1,
-          (DescryArg[]) { DESCRY_T (logits), DESCRY_U (logits.pitch), DESCRY_T (targets), DESCRY_T (scales), DESCRY_T (losses), DESCRY_U (descry_tensor_step (losses)), DESCRY_U (m), DESCRY_U (n) }, 8);
+          (DescryArg[]) { DESCRY_T (logits), DESCRY_U (logits.pitch), DESCRY_T (targets), DESCRY_T (scales), DESCRY_T (losses), DESCRY_U (descry_tensor_step (losses)),
+                          DESCRY_U (m), DESCRY_U (n), DESCRY_FL (smoothing) }, 9);
 }
 
 void

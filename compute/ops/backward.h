@@ -19,6 +19,16 @@ void op_matmul_rows (DescryRun *run, DescryTensor c, DescryTensor a, gboolean tr
 /* c[m, n] = scale * a . b^T (+ c, if @add), with a [m, k] and b [n, k]; meant for n of a few. */
 void op_matmul_dots (DescryRun *run, DescryTensor c, DescryTensor a, DescryTensor b, float scale, gboolean add);
 
+/* c[m, n] = a . b (+ c, if @add) of any shapes, by oneDNN where the device has it: @a is [m, k], or [k, m] if @turned_a;
+ * @b is [k, n], or [n, k] if @turned_b. Not both turned. */
+void op_product (DescryRun *run, DescryTensor c, DescryTensor a, gboolean turned_a, DescryTensor b, gboolean turned_b, gboolean add);
+
+/* y[i] = x[index[i]], a row of zeros where the index is negative; @index i32 [rows of y]. */
+void op_gather_rows (DescryRun *run, DescryTensor y, DescryTensor x, DescryTensor index);
+
+/* y[index[i]] += x[i], rows of a negative index left out; in the order of i, so that a repeated run gives the same bits. */
+void op_scatter_rows (DescryRun *run, DescryTensor y, DescryTensor x, DescryTensor index);
+
 /* dx of op_rms_norm() (adds if @add); with @dweight [cols] (adds) unless its buffer is NULL. */
 void op_rms_norm_backward (DescryRun *run, DescryTensor dx, DescryTensor dy, DescryTensor x, DescryTensor weight, DescryTensor dweight, float eps, gboolean add);
 
@@ -47,6 +57,9 @@ void op_rope_backward (DescryRun *run, DescryTensor dx, guint heads, guint head_
 /* Row losses [m, 1] = -log softmax (logits)[target], and logits become scale[row] * (softmax - one-hot) in place. @targets
  * i32 [m]; @scales f32 [m]. */
 void op_cross_entropy (DescryRun *run, DescryTensor losses, DescryTensor logits, DescryTensor targets, DescryTensor scales);
+
+/* The same with label smoothing: row losses -(1 - e) log p[target] - e mean over k of log p[k], e = @smoothing. */
+void op_cross_entropy_smoothed (DescryRun *run, DescryTensor losses, DescryTensor logits, DescryTensor targets, DescryTensor scales, float smoothing);
 
 /* One AdamW step on n numbers: m and v are its moments, decay is decoupled; @scale multiplies the gradient first
  * (clipping); the gradient is set to zero after it. @step counts from 1. */

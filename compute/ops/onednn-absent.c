@@ -106,3 +106,15 @@ descry_onednn_panels (DescryRun            *run,
 {
   return FALSE;
 }
+
+void
+descry_onednn_product (DescryRun    *run,
+                       DescryTensor  c,
+                       DescryTensor  a,
+                       gboolean      turned_a,
+                       DescryTensor  b,
+                       gboolean      turned_b,
+                       gboolean      add)
+{
+  descry_run_fail (run, DESCRY_ERROR_FAILED, "oneDNN is not part of this build");
+}

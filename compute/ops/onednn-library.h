@@ -51,7 +51,8 @@ typedef const dnnl_memory_desc_t *DnnConstMd;
   F (post_ops_destroy)              \
   F (post_ops_append_eltwise)       \
   F (post_ops_append_sum)           \
-  F (reorder_primitive_desc_create)
+  F (reorder_primitive_desc_create) \
+  F (sgemm)
 
 typedef struct
 {

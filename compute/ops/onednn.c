@@ -719,3 +719,45 @@ descry_onednn_matmul (DescryRun            *run,
 
   return enqueue (run, &matmul->layer, &key, FALSE, c, a, epilogue->residual, epilogue->bias);
 }
+
+/* Handed to the queue by value. */
+typedef struct
+{
+  float  *a, *b, *c;
+  guint64 a_at, b_at, c_at; /* elements */
+  guint   m, n, k, a_pitch, b_pitch, c_pitch;
+  char    turned_a, turned_b;
+  float   keep; /* of c */
+} Product;
+
+static gboolean
+execute_product (void *data)
+{
+  const Product *p = data;
+  dnnl_status_t status;
+
+  g_mutex_lock (&lock);
+  status = dnn_library (NULL)->sgemm (p->turned_a, p->turned_b, p->m, p->n, p->k, 1.0f, p->a + p->a_at, p->a_pitch, p->b + p->b_at, p->b_pitch,
+                                      p->keep, p->c + p->c_at, p->c_pitch);
+  g_mutex_unlock (&lock);
+
+  return status == dnnl_success;
+}
+
+void
+descry_onednn_product (DescryRun    *run,
+                       DescryTensor  c,
+                       DescryTensor  a,
+                       gboolean      turned_a,
+                       DescryTensor  b,
+                       gboolean      turned_b,
+                       gboolean      add)
+{
+  Product product = { .a_at = a.offset, .b_at = b.offset, .c_at = c.offset, .m = descry_tensor_rows (c), .n = descry_tensor_cols (c),
+                      .k = turned_a ? descry_tensor_rows (a) : descry_tensor_cols (a), .a_pitch = a.pitch, .b_pitch = b.pitch, .c_pitch = c.pitch,
+                      .turned_a = turned_a ? 'T' : 'N', .turned_b = turned_b ? 'T' : 'N', .keep = add ? 1.0f : 0.0f };
+  const cl_mem buffers[] = { a.buffer, b.buffer, c.buffer };
+  const gsize places[] = { G_STRUCT_OFFSET (Product, a), G_STRUCT_OFFSET (Product, b), G_STRUCT_OFFSET (Product, c) };
+
+  descry_run_native (run, execute_product, &product, sizeof product, buffers, places, G_N_ELEMENTS (buffers));
+}

@@ -104,4 +104,8 @@ gboolean descry_onednn_panels (DescryRun            *run,
                                DescryTensor          panels,
                                const DescryEpilogue *epilogue);
 
+/* c = a . b (+ c, if @add) in f32 of two tensors that both may change; @a [m, k], or [k, m] if @turned_a, @b [k, n], or
+ * [n, k] if @turned_b. */
+void descry_onednn_product (DescryRun *run, DescryTensor c, DescryTensor a, gboolean turned_a, DescryTensor b, gboolean turned_b, gboolean add);
+
 G_END_DECLS

@@ -36,7 +36,7 @@ descry_parameters_init (DescryParameters *parameters,
   g_autoptr (DescryRun) run = descry_run_new (device, NULL);
   guint shape[] = { 1, n }, i;
 
-  *parameters = (DescryParameters) { .device = device, .n = n };
+  *parameters = (DescryParameters) { .device = device, .n = n, .decaying = n };
   for (i = 0; i < G_N_ELEMENTS (tensors); i++)
     {
       if (!descry_tensor_alloc (device, tensors[i], DESCRY_F32, 2, shape, error))

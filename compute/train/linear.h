@@ -20,6 +20,7 @@ typedef struct
   DescryDevice *device;
   guint         n;
   guint         used; /* handed out so far */
+  guint         decaying; /* weight decay is for the first so many: all, unless its owner says otherwise */
   DescryTensor  values, gradients, m, v; /* f32 [1, n] */
 } DescryParameters;
 

@@ -30,6 +30,22 @@ descry_schedule_rate (const DescrySchedule *schedule,
   return (float) (schedule->rate * 0.5 * (1.0 + cos (G_PI * MIN (progress, 1.0))));
 }
 
+static void
+step_range (DescryRun            *run,
+            DescryParameters     *parameters,
+            const DescrySchedule *schedule,
+            guint                 step,
+            guint                 first,
+            guint                 n,
+            float                 decay,
+            float                 scale)
+{
+  if (n > 0)
+    op_adamw (run, descry_tensor_columns (parameters->values, first, n), descry_tensor_columns (parameters->gradients, first, n),
+              descry_tensor_columns (parameters->m, first, n), descry_tensor_columns (parameters->v, first, n), descry_schedule_rate (schedule, step),
+              schedule->beta1, schedule->beta2, schedule->eps, decay, scale, step);
+}
+
 gboolean
 descry_optimiser_step (DescryParameters     *parameters,
                        const DescrySchedule *schedule,
@@ -58,8 +74,8 @@ descry_optimiser_step (DescryParameters     *parameters,
     }
 
   scale = schedule->clip > 0.0f && *norm > schedule->clip ? schedule->clip / (float) (*norm + 1e-6) : 1.0f; /* torch's clip_grad_norm_ */
-  op_adamw (run, parameters->values, parameters->gradients, parameters->m, parameters->v, descry_schedule_rate (schedule, step),
-            schedule->beta1, schedule->beta2, schedule->eps, schedule->decay, scale, step);
+  step_range (run, parameters, schedule, step, 0, parameters->decaying, schedule->decay, scale);
+  step_range (run, parameters, schedule, step, parameters->decaying, parameters->n - parameters->decaying, 0.0f, scale);
   return descry_run_finish (run, error);
 }
 

@@ -92,6 +92,62 @@ expect (DescryRun    *run,
   assert_nmse (what, found, expected, n, LIMIT);
 }
 
+/* Every way round, by whichever provider the device has. */
+static void
+test_product (DescryRun *run)
+{
+  static const guint shapes[][3] = { { 5, 19, 7 }, { 33, 8, 40 }, { 1, 3, 1 } };
+  g_autoptr (GRand) rand = g_rand_new_with_seed (21);
+  guint s, way, add, i, j, p;
+
+  for (s = 0; s < G_N_ELEMENTS (shapes); s++)
+    for (way = 0; way < 3; way++)
+      for (add = 0; add < 2; add++)
+        {
+          guint m = shapes[s][0], n = shapes[s][1], k = shapes[s][2];
+          gboolean turned_a = way == 1, turned_b = way == 2;
+          g_autofree float *a = random_floats (rand, m * k, -1, 1), *b = random_floats (rand, k * n, -1, 1), *start = random_floats (rand, m * n, -1, 1);
+          g_autofree double *expected = g_new (double, m * n);
+          DescryTensor c = send (run, start, m, n);
+
+          for (i = 0; i < m; i++)
+            for (j = 0; j < n; j++)
+              {
+                expected[i * n + j] = add ? start[i * n + j] : 0.0;
+                for (p = 0; p < k; p++)
+                  expected[i * n + j] += a[turned_a ? p * m + i : i * k + p] * b[turned_b ? j * k + p : p * n + j];
+              }
+          op_product (run, c, turned_a ? send (run, a, k, m) : send (run, a, m, k), turned_a, turned_b ? send (run, b, n, k) : send (run, b, k, n), turned_b, add);
+          expect (run, "product", c, expected);
+          check_guards (run, c, "product");
+        }
+}
+
+static void
+test_rows (DescryRun *run)
+{
+  static const gint32 index[] = { 2, -1, 0, 2, 4 };
+  g_autoptr (GRand) rand = g_rand_new_with_seed (22);
+  guint n = 21, rows = G_N_ELEMENTS (index), i, j;
+  g_autofree float *x = random_floats (rand, rows * n, -1, 1), *y = random_floats (rand, rows * n, -1, 1);
+  g_autofree double *gathered = g_new0 (double, rows * n), *scattered = to_double (y, rows * n);
+  DescryTensor from = send (run, x, rows, n), to = send (run, y, rows, n), taken = send (run, y, rows, n), ids = descry_run_tensor (run, DESCRY_I32, 1, &rows);
+
+  descry_run_write (run, ids, index, rows);
+  for (i = 0; i < rows; i++)
+    for (j = 0; j < n && index[i] >= 0; j++)
+      {
+        gathered[i * n + j] = x[index[i] * n + j];
+        scattered[index[i] * n + j] += x[i * n + j];
+      }
+  op_gather_rows (run, taken, from, ids);
+  expect (run, "gather_rows", taken, gathered);
+  check_guards (run, taken, "gather_rows");
+  op_scatter_rows (run, to, from, ids);
+  expect (run, "scatter_rows", to, scattered);
+  check_guards (run, to, "scatter_rows");
+}
+
 static void
 test_matmul (DescryRun *run)
 {
@@ -394,6 +450,7 @@ typedef struct
   guint         m, n;
   const gint32 *targets;
   const float  *scales;
+  double        smoothing;
 } Entropy;
 
 static double
@@ -406,17 +463,21 @@ entropy_loss (double  *logits,
 
   for (i = 0; i < t->m; i++)
     {
-      double total = 0.0;
+      double total = 0.0, mean = 0.0;
 
       for (j = 0; j < t->n; j++)
-        total += exp (logits[i * t->n + j]);
-      loss += t->scales[i] * (log (total) - logits[i * t->n + t->targets[i]]);
+        {
+          total += exp (logits[i * t->n + j]);
+          mean += logits[i * t->n + j] / t->n;
+        }
+      loss += t->scales[i] * (log (total) - (1.0 - t->smoothing) * logits[i * t->n + t->targets[i]] - t->smoothing * mean);
     }
   return loss;
 }
 
 static void
-test_cross_entropy (DescryRun *run)
+check_cross_entropy (DescryRun *run,
+                     float      smoothing)
 {
   static const gint32 targets[] = { 0, 52, 17 };
   static const float scales[] = { 1.0f, 0.25f, 0.0f };
@@ -424,21 +485,31 @@ test_cross_entropy (DescryRun *run)
   guint m = 3, n = 53, i;
   g_autofree float *logits = random_floats (rand, m * n, -4, 4);
   g_autofree double *inputs = to_double (logits, m * n), *gradient = NULL, *losses = g_new (double, m);
-  Entropy t = { m, n, targets, scales };
+  Entropy t = { m, n, targets, scales, smoothing };
   DescryTensor device = send (run, logits, m, n), ids = descry_run_tensor (run, DESCRY_I32, 1, &m), found = descry_run_tensor2 (run, m, 1);
 
   gradient = differences (entropy_loss, inputs, 0, m * n, &t);
   for (i = 0; i < m; i++)
     {
-      Entropy one = { 1, n, targets + i, (float[]) { 1.0f } };
+      Entropy one = { 1, n, targets + i, (float[]) { 1.0f }, smoothing };
 
       losses[i] = entropy_loss (inputs + i * n, &one);
     }
   descry_run_write (run, ids, targets, m);
-  op_cross_entropy (run, found, device, ids, send_dense (run, scales, m));
+  if (smoothing > 0.0f)
+    op_cross_entropy_smoothed (run, found, device, ids, send_dense (run, scales, m), smoothing);
+  else
+    op_cross_entropy (run, found, device, ids, send_dense (run, scales, m));
   expect (run, "cross entropy", found, losses);
   expect (run, "cross entropy gradient", device, gradient);
   check_guards (run, device, "cross_entropy");
+}
+
+static void
+test_cross_entropy (DescryRun *run)
+{
+  check_cross_entropy (run, 0.0f);
+  check_cross_entropy (run, 0.1f);
 }
 
 /* Three steps against the formulas in double. */
@@ -510,6 +581,8 @@ main (int    argc,
 {
   g_test_init (&argc, &argv, NULL);
 
+  add_op_test ("backward/product", test_product);
+  add_op_test ("backward/rows", test_rows);
   add_op_test ("backward/matmul", test_matmul);
   add_op_test ("backward/norms", test_norms);
   add_op_test ("backward/activations", test_activations);

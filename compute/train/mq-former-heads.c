@@ -1,0 +1,189 @@
+/* mq-former-heads.c - what comes after the trained MQ-Former: soft tokens, words, single layers
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#define G_LOG_DOMAIN "descry-train"
+
+#include "config.h"
+
+#include "compute/ops/norm.h"
+#include "compute/train/mq-former-private.h"
+
+void
+descry_trained_forward (DescryRun                 *run,
+                        DescryTensor               y,
+                        DescryTensor               x,
+                        const DescryTrainedLinear *linear)
+{
+  op_product (run, y, x, FALSE, linear->weight.value, FALSE, FALSE);
+  if (linear->bias.value.buffer != NULL)
+    op_add (run, y, y, linear->bias.value, DESCRY_ACT_NONE);
+}
+
+void
+descry_trained_backward (DescryRun                 *run,
+                         DescryTensor               dx,
+                         DescryTensor               dy,
+                         DescryTensor               x,
+                         const DescryTrainedLinear *linear,
+                         gboolean                   add)
+{
+  op_product (run, linear->weight.gradient, x, TRUE, dy, FALSE, TRUE);
+  if (linear->bias.gradient.buffer != NULL)
+    op_sum_rows (run, linear->bias.gradient, dy);
+  if (dx.buffer != NULL)
+    op_product (run, dx, dy, FALSE, linear->weight.value, TRUE, add);
+}
+
+DescryTensor
+descry_trained_ids (DescryRun    *run,
+                    const gint32 *values,
+                    guint         n)
+{
+  DescryTensor tensor = descry_run_tensor (run, DESCRY_I32, 1, &n);
+
+  descry_run_write (run, tensor, values, n);
+  return tensor;
+}
+
+static gboolean
+find_linear (DescryTrainFormer   *former,
+             DescryRun           *run,
+             const char          *name,
+             DescryTrainedLinear *linear)
+{
+  g_autofree char *weight = g_strconcat (name, ".weight", NULL), *bias = g_strconcat (name, ".bias", NULL);
+
+  *linear = (DescryTrainedLinear) { 0 };
+  if (!descry_run_ok (run))
+    return FALSE;
+  if (!descry_train_former_find (former, weight, &linear->weight.value, &linear->weight.gradient, NULL))
+    {
+      descry_run_fail (run, DESCRY_ERROR_USAGE, "mq-former: no layer “%s”", name);
+      return FALSE;
+    }
+  descry_train_former_find (former, bias, &linear->bias.value, &linear->bias.gradient, NULL);
+  return TRUE;
+}
+
+void
+descry_train_former_linear (DescryTrainFormer *former,
+                            DescryRun         *run,
+                            const char        *name,
+                            DescryTensor       y,
+                            DescryTensor       x)
+{
+  DescryTrainedLinear linear;
+
+  if (find_linear (former, run, name, &linear))
+    descry_trained_forward (run, y, x, &linear);
+}
+
+void
+descry_train_former_linear_backward (DescryTrainFormer *former,
+                                     DescryRun         *run,
+                                     const char        *name,
+                                     DescryTensor       dx,
+                                     DescryTensor       dy,
+                                     DescryTensor       x,
+                                     gboolean           add)
+{
+  DescryTrainedLinear linear;
+
+  if (find_linear (former, run, name, &linear))
+    descry_trained_backward (run, dx, dy, x, &linear, add);
+}
+
+void
+descry_train_former_soft (DescryTrainFormer *former,
+                          DescryRun         *run,
+                          DescryTensor       soft,
+                          DescryTensor       projected,
+                          DescryTensor       x)
+{
+  descry_trained_forward (run, projected, x, &former->language);
+  if (former->soft_norm)
+    op_layer_norm (run, soft, projected, former->soft_weight, former->soft_bias, former->soft_epsilon);
+  else
+    op_copy (run, soft, projected);
+}
+
+void
+descry_train_former_soft_backward (DescryTrainFormer *former,
+                                   DescryRun         *run,
+                                   DescryTensor       dx,
+                                   DescryTensor       dsoft,
+                                   DescryTensor       projected,
+                                   DescryTensor       x,
+                                   gboolean           add)
+{
+  DescryTensor dprojected = dsoft, none = { 0 };
+
+  if (!descry_run_ok (run))
+    return;
+  if (former->soft_norm)
+    {
+      dprojected = descry_run_tensor2 (run, descry_tensor_rows (x), former->shape.llm_width);
+      op_layer_norm_backward (run, dprojected, dsoft, projected, former->soft_weight, none, none, former->soft_epsilon, FALSE);
+    }
+  descry_trained_backward (run, dx, dprojected, x, &former->language, add);
+  if (former->soft_norm)
+    descry_run_release (run, &dprojected);
+}
+
+void
+descry_train_former_words (DescryTrainFormer *former,
+                           DescryRun         *run,
+                           DescryTensor       x,
+                           const gint32      *targets,
+                           const float       *scales,
+                           float              smoothing,
+                           DescryTensor       dx,
+                           float             *losses)
+{
+  guint n = descry_tensor_rows (x), wide = former->shape.table_width, vocabulary = former->shape.vocabulary;
+  DescryTensor up = descry_run_tensor2 (run, n, wide), act = descry_run_tensor2 (run, n, wide), normed = descry_run_tensor2 (run, n, wide);
+  DescryTensor logits = descry_run_tensor2 (run, n, vocabulary), row_losses = descry_run_tensor2 (run, n, 1), weights = descry_run_tensor2 (run, n, 1);
+  DescryTensor ids = descry_trained_ids (run, targets, n);
+
+  if (!descry_run_ok (run))
+    return;
+  descry_run_write (run, weights, scales, n);
+  descry_trained_forward (run, up, x, &former->dense);
+  op_activate (run, act, up, DESCRY_ACT_GELU);
+  op_layer_norm (run, normed, act, former->dense_norm.weight.value, former->dense_norm.bias.value, former->epsilon);
+  if (former->words_elsewhere)
+    descry_frozen_forward (run, logits, normed, former->frozen_head);
+  else
+    op_product (run, logits, normed, FALSE, former->table.value, TRUE, FALSE);
+  op_add (run, logits, logits, former->word_bias.value, DESCRY_ACT_NONE);
+  op_cross_entropy_smoothed (run, row_losses, logits, ids, weights, smoothing);
+  descry_run_read (run, row_losses, losses, n);
+
+  if (dx.buffer != NULL && descry_run_ok (run))
+    {
+      DescryTensor dnormed = descry_run_tensor2 (run, n, wide);
+
+      op_sum_rows (run, former->word_bias.gradient, logits);
+      if (former->words_elsewhere)
+        descry_frozen_backward (run, dnormed, logits, former->frozen_head);
+      else
+        {
+          op_product (run, dnormed, logits, FALSE, former->table.value, FALSE, FALSE);
+          op_product (run, former->table.gradient, logits, TRUE, normed, FALSE, TRUE);
+        }
+      op_layer_norm_backward (run, normed, dnormed, act, former->dense_norm.weight.value, former->dense_norm.weight.gradient, former->dense_norm.bias.gradient,
+                              former->epsilon, FALSE);
+      op_activate_backward (run, normed, normed, up, DESCRY_ACT_GELU);
+      descry_trained_backward (run, dx, normed, x, &former->dense, TRUE);
+      descry_run_release (run, &dnormed);
+    }
+  descry_run_release (run, &up);
+  descry_run_release (run, &act);
+  descry_run_release (run, &normed);
+  descry_run_release (run, &logits);
+  descry_run_release (run, &row_losses);
+  descry_run_release (run, &weights);
+  descry_run_release (run, &ids);
+}

@@ -1,0 +1,83 @@
+/* mq-former-private.h - what the two files of the trained MQ-Former share
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#pragma once
+
+#include "compute/train/mq-former-train.h"
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  DescryTensor value, gradient;
+} DescryTrained;
+
+/* Turned: [in, out]. The bias has no buffer where there is none. */
+typedef struct
+{
+  DescryTrained weight, bias;
+} DescryTrainedLinear;
+
+typedef struct
+{
+  DescryTrained weight, bias;
+} DescryTrainedNorm;
+
+typedef struct
+{
+  DescryTrainedLinear q, k, v, o;
+  DescryTrainedNorm   norm;
+} DescryTrainedAttention;
+
+typedef struct
+{
+  DescryTrainedLinear up, down;
+  DescryTrainedNorm   norm;
+} DescryTrainedFeed;
+
+typedef struct
+{
+  gboolean               crosses;
+  DescryTrainedAttention self, visual, local;
+  DescryTrainedFeed      query, text;
+} DescryTrainedLayer;
+
+struct _DescryTrainFormer
+{
+  DescryDevice            *device;
+  DescryTrainFormerShape   shape;
+  DescryTrainFormerOptions options;
+  float                    epsilon, soft_epsilon;
+  gboolean                 soft_norm, words_elsewhere;
+  char                    *source; /* its metadata is copied when it is saved */
+  GPtrArray               *specs; /* of Spec, in mq-former-weights.c */
+  DescryParameters         parameters;
+
+  DescryTrained       queries, special, places, table; /* table: own words */
+  DescryTrainedLinear embedding; /* without bias; or empty */
+  DescryTrainedNorm   norm;
+  DescryTrainedLayer *layers;
+  DescryTrainedLinear language;
+  DescryTrainedLinear dense; /* word head */
+  DescryTrainedNorm   dense_norm;
+  DescryTrained       word_bias;
+  DescryTrained       contrast[7]; /* the other heads; by name */
+
+  DescryTensor  frozen_words; /* [vocabulary, table_width], the language model's */
+  DescryFrozen *frozen_head; /* its product */
+  DescryTensor  soft_weight, soft_bias; /* [llm_width] */
+  DescryTensor  visual_places; /* [n_visual, width] or empty */
+};
+
+/* y = x W + b */
+void descry_trained_forward  (DescryRun *run, DescryTensor y, DescryTensor x, const DescryTrainedLinear *linear);
+
+/* dW and db add up; @dx without buffer: not wanted; adds if @add. */
+void descry_trained_backward (DescryRun *run, DescryTensor dx, DescryTensor dy, DescryTensor x, const DescryTrainedLinear *linear, gboolean add);
+
+/* i32 [n] from the run's pool */
+DescryTensor descry_trained_ids (DescryRun *run, const gint32 *values, guint n);
+
+G_END_DECLS
