@@ -1,0 +1,290 @@
+/* stage1.c - the first stage's losses, apart and together, follow PyTorch's curves on tiny MQ-Formers
+ *
+ * Data: tests/golden/scripts/stage1.py.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
+#include "config.h"
+
+#include "compute/files/safetensors.h"
+#include "compute/memory.h"
+#include "compute/ops/provider.h"
+#include "compute/train/optimiser.h"
+#include "compute/train/stage1.h"
+#include "tests/ops/harness.h"
+
+#define STEPS 50
+#define PER_STEP 3
+#define POOL 7
+#define RELATIVE 1e-3
+
+static DescrySchedule schedule = { .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .decay = 0.05f, .clip = 1.0f, .warm_up = 5, .steps = STEPS };
+
+typedef struct
+{
+  DescryDevice       *device;
+  DescryGguf         *gguf, *words;
+  DescrySafetensors  *golden;
+  DescryTrainFormer  *former;
+  DescryStage1Config  config;
+  DescryStage1Example pool[POOL];
+  const gint32       *draws; /* [STEPS, PER_STEP, 2] */
+  GPtrArray          *owned;
+} Fixture;
+
+static gpointer
+read_golden (Fixture    *fixture,
+             const char *name,
+             int         index,
+             gboolean    floats,
+             guint64    *n)
+{
+  g_autofree char *full = index < 0 ? g_strdup (name) : g_strdup_printf ("%s.%d", name, index);
+  g_autoptr (GError) error = NULL;
+  gpointer values = floats ? (gpointer) descry_safetensors_read_f32 (fixture->golden, full, n, &error) : (gpointer) descry_safetensors_read_i32 (fixture->golden, full, n, &error);
+
+  g_assert_no_error (error);
+  g_ptr_array_add (fixture->owned, values);
+  return values;
+}
+
+/* The golden's starting values of the heads, which the file lacks. */
+static void
+set_heads (Fixture *fixture)
+{
+  static const char *const names[] = { "visual_projection.weight", "visual_projection.bias", "text_projection.weight", "text_projection.bias", "match.weight", "match.bias",
+                                       "temperature", "word_dense.weight", "word_dense.bias", "word_norm.weight", "word_norm.bias", "word_bias" };
+  g_autoptr (DescryRun) run = descry_run_new (fixture->device, NULL);
+  g_autoptr (GError) error = NULL;
+  guint i, r, c;
+
+  for (i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      g_autofree char *name = g_strconcat ("stage1.", names[i], NULL), *start = g_strconcat ("start.", name, NULL);
+      DescryTensor value, gradient;
+      g_autofree float *own = NULL;
+      gboolean turned;
+      guint64 n;
+      const float *values = read_golden (fixture, start, -1, TRUE, &n);
+
+      g_assert_true (descry_train_former_find (fixture->former, name, &value, &gradient, &turned));
+      g_assert_cmpuint (descry_tensor_count (value), ==, n);
+      own = g_new (float, n);
+      for (r = 0; r < value.shape[0]; r++)
+        for (c = 0; c < value.shape[1]; c++)
+          own[r * value.shape[1] + c] = turned ? values[c * value.shape[0] + r] : values[r * value.shape[1] + c];
+      descry_run_write (run, value, own, n);
+    }
+  descry_run_finish (run, &error);
+  g_assert_no_error (error);
+}
+
+static gboolean
+open_fixture (Fixture     *fixture,
+              const char  *layout,
+              DescryFamily family)
+{
+  g_autofree char *folder = g_test_build_filename (G_TEST_DIST, "golden", "data", NULL), *model = g_strdup_printf ("%s/mq-former-%s.gguf", folder, layout);
+  g_autofree char *words = g_strconcat (folder, "/mq-former-words.gguf", NULL), *golden = g_strdup_printf ("%s/stage1-%s.safetensors", folder, layout);
+  const DescryTrainFormerOptions options = { .heads = TRUE, .contrast_width = 16 };
+  const DescryTrainFormerShape *shape;
+  g_autoptr (GError) error = NULL;
+  const float *values;
+  g_autoptr (DescryRun) run = NULL;
+  guint64 n;
+  guint i;
+
+  *fixture = (Fixture) { .device = open_test_device (family) };
+  if (fixture->device == NULL)
+    return FALSE;
+  descry_ops_set_fast (fixture->device, FALSE);
+  fixture->owned = g_ptr_array_new_with_free_func (descry_free);
+  fixture->gguf = descry_gguf_open (model, &error);
+  g_assert_no_error (error);
+  fixture->words = descry_gguf_open (words, &error);
+  g_assert_no_error (error);
+  fixture->golden = descry_safetensors_open (golden, &error);
+  g_assert_no_error (error);
+  fixture->former = descry_train_former_new (fixture->device, fixture->gguf, fixture->words, &options, &error);
+  g_assert_no_error (error);
+  set_heads (fixture);
+
+  shape = descry_train_former_shape (fixture->former);
+  fixture->config = (DescryStage1Config) { .smoothing = 0.1f, .align_temperature = 0.06f };
+  values = read_golden (fixture, "words", -1, TRUE, &n);
+  g_assert_true (descry_stage1_words (fixture->device, values, n / shape->llm_width, shape->llm_width, &fixture->config.words, &error));
+  g_assert_true (descry_tensor_alloc (fixture->device, &fixture->config.centre, DESCRY_F32, 2, (const guint[]) { 1, shape->llm_width }, &error));
+  run = descry_run_new (fixture->device, NULL);
+  descry_run_write (run, fixture->config.centre, read_golden (fixture, "centre", -1, TRUE, &n), shape->llm_width);
+  g_assert_true (descry_run_finish (run, &error));
+  schedule.rate = ((const float *) read_golden (fixture, "rate", -1, TRUE, &n))[0];
+  fixture->draws = read_golden (fixture, "draws", -1, FALSE, &n);
+  g_assert_cmpuint (n, ==, STEPS * PER_STEP * 2);
+
+  for (i = 0; i < POOL; i++)
+    {
+      DescryStage1Example *example = &fixture->pool[i];
+      g_autofree char *local = g_strdup_printf ("local.%u", i);
+
+      example->picture.visual = read_golden (fixture, "image", i, TRUE, &n);
+      example->picture.n_visual = n / shape->visual_width;
+      if (descry_safetensors_find (fixture->golden, local) != NULL)
+        {
+          example->picture.local = read_golden (fixture, "local", i, TRUE, &n);
+          example->picture.n_local = n / shape->local_width;
+        }
+      example->text.ids = read_golden (fixture, "text", i, FALSE, &n);
+      example->text.n = n;
+      example->caption.ids = read_golden (fixture, "caption", i, FALSE, &n);
+      example->caption.n = n;
+      example->caption_targets = read_golden (fixture, "caption_targets", i, FALSE, &n);
+      example->masked.ids = read_golden (fixture, "masked", i, FALSE, &n);
+      example->masked.n = n;
+      example->masked_targets = read_golden (fixture, "masked_targets", i, FALSE, &n);
+      example->align = read_golden (fixture, "align", i, FALSE, &n);
+    }
+  return TRUE;
+}
+
+static void
+close_fixture (Fixture *fixture)
+{
+  descry_tensor_free (fixture->device, &fixture->config.words);
+  descry_tensor_free (fixture->device, &fixture->config.centre);
+  descry_train_former_free (fixture->former);
+  descry_device_trim (fixture->device);
+  g_assert_cmpuint (descry_device_stats (fixture->device)->live_bytes, ==, 0);
+  descry_device_free (fixture->device);
+  g_ptr_array_unref (fixture->owned);
+  descry_safetensors_free (fixture->golden);
+  descry_gguf_free (fixture->gguf);
+  descry_gguf_free (fixture->words);
+}
+
+static void
+train_step (Fixture *fixture,
+            guint    step,
+            double   losses[DESCRY_STAGE1_LOSSES])
+{
+  DescryStage1Example batch[PER_STEP];
+  guint negatives[PER_STEP][2], i;
+  g_autoptr (GError) error = NULL;
+  double norm;
+
+  for (i = 0; i < PER_STEP; i++)
+    {
+      batch[i] = fixture->pool[(step * PER_STEP + i) % POOL];
+      negatives[i][0] = fixture->draws[((step - 1) * PER_STEP + i) * 2];
+      negatives[i][1] = fixture->draws[((step - 1) * PER_STEP + i) * 2 + 1];
+    }
+  descry_stage1_loss (fixture->former, &fixture->config, batch, PER_STEP, NULL, (const guint (*)[2]) negatives, TRUE, NULL, losses, &error);
+  g_assert_no_error (error);
+  descry_optimiser_step (descry_train_former_parameters (fixture->former), &schedule, step, &norm, &error);
+  g_assert_no_error (error);
+}
+
+typedef struct
+{
+  const char  *layout, *curve;
+  DescryFamily family;
+  int          only; /* -1: all */
+} Case;
+
+static void
+test_curve (gconstpointer data)
+{
+  const Case *it = data;
+  g_autofree char *name = g_strconcat ("curve.", it->curve, NULL);
+  const float *expected;
+  double worst = 0.0;
+  Fixture fixture;
+  guint64 n;
+  guint step, i;
+
+  if (!open_fixture (&fixture, it->layout, it->family))
+    return;
+  if (it->family != DESCRY_FAMILY_AUTO)
+    descry_gemm_force (fixture.device, DESCRY_GEMM_OWN);
+  expected = read_golden (&fixture, name, -1, TRUE, &n);
+  g_assert_cmpuint (n, ==, STEPS * DESCRY_STAGE1_LOSSES);
+  for (i = 0; i < DESCRY_STAGE1_LOSSES; i++)
+    fixture.config.weights[i] = it->only < 0 || (guint) it->only == i ? 1.0f : 0.0f;
+
+  for (step = 1; step <= STEPS; step++)
+    {
+      double losses[DESCRY_STAGE1_LOSSES];
+
+      train_step (&fixture, step, losses);
+      for (i = 0; i < DESCRY_STAGE1_LOSSES; i++)
+        {
+          double wanted = expected[(step - 1) * DESCRY_STAGE1_LOSSES + i], off = fabs (losses[i] - wanted);
+
+          worst = MAX (worst, wanted > 0.0 ? off / wanted : off);
+          if (!(off <= RELATIVE * wanted))
+            g_error ("%s, step %u: %s is %g, expected %g", it->curve, step, descry_stage1_name (i), losses[i], wanted);
+        }
+    }
+  g_test_message ("largest relative difference of %u steps: %.1e", STEPS, worst);
+  close_fixture (&fixture);
+}
+
+/* The draw follows its weights and never takes the own one; a batch of one has neither contrast nor match. */
+static void
+test_draw (void)
+{
+  const double scores[] = { 2.0, 0.0, 1.0, -60.0 };
+  g_autoptr (GRand) rand = g_rand_new_with_seed (5);
+  guint counts[4] = { 0 }, i;
+  double losses[DESCRY_STAGE1_LOSSES], share;
+  g_autoptr (GError) error = NULL;
+  Fixture fixture;
+
+  for (i = 0; i < 20000; i++)
+    counts[descry_stage1_draw (scores, 4, 0, rand)]++;
+  g_assert_cmpuint (counts[0], ==, 0);
+  share = counts[2] / 20000.0;
+  g_assert_cmpfloat (fabs (share - exp (1.0) / (1.0 + exp (1.0))), <, 0.02);
+  g_assert_cmpuint (counts[3], >, 0); /* the floor */
+  g_assert_cmpuint (counts[3], <, 60);
+
+  if (!open_fixture (&fixture, "compact", DESCRY_FAMILY_AUTO))
+    return;
+  for (i = 0; i < DESCRY_STAGE1_LOSSES; i++)
+    fixture.config.weights[i] = 1.0f;
+  g_assert_true (descry_stage1_loss (fixture.former, &fixture.config, fixture.pool + 1, 1, rand, NULL, FALSE, NULL, losses, &error));
+  g_assert_cmpfloat (losses[DESCRY_STAGE1_CONTRAST], ==, 0.0);
+  g_assert_cmpfloat (losses[DESCRY_STAGE1_MATCH], ==, 0.0);
+  g_assert_cmpfloat (losses[DESCRY_STAGE1_CAPTION], >, 0.0);
+  g_assert_true (descry_stage1_loss (fixture.former, &fixture.config, fixture.pool, POOL, rand, NULL, FALSE, NULL, losses, &error));
+  g_assert_cmpfloat (losses[DESCRY_STAGE1_MATCH], >, 0.0);
+  /* A term without anything to predict is 0, not NaN: no element of the first example is hidden. */
+  g_assert_true (descry_stage1_loss (fixture.former, &fixture.config, fixture.pool, 1, rand, NULL, TRUE, NULL, losses, &error));
+  g_assert_cmpfloat (losses[DESCRY_STAGE1_MASKED], ==, 0.0);
+  close_fixture (&fixture);
+}
+
+int
+main (int    argc,
+      char **argv)
+{
+  static const Case cases[] = {
+    { "compact", "itc", DESCRY_FAMILY_AUTO, DESCRY_STAGE1_CONTRAST }, { "compact", "itm", DESCRY_FAMILY_AUTO, DESCRY_STAGE1_MATCH },
+    { "compact", "icg", DESCRY_FAMILY_AUTO, DESCRY_STAGE1_CAPTION }, { "compact", "msp", DESCRY_FAMILY_AUTO, DESCRY_STAGE1_MASKED },
+    { "compact", "align", DESCRY_FAMILY_AUTO, DESCRY_STAGE1_ALIGN }, { "compact", "all", DESCRY_FAMILY_AUTO, -1 },
+    { "compact", "all", DESCRY_FAMILY_GPU, -1 }, { "full", "all", DESCRY_FAMILY_AUTO, -1 },
+  };
+  guint i;
+
+  g_test_init (&argc, &argv, NULL);
+
+  for (i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autofree char *path = g_strdup_printf ("/golden/stage1/%s/%s%s", cases[i].layout, cases[i].curve, cases[i].family == DESCRY_FAMILY_GPU ? "-gpu" : "");
+
+      g_test_add_data_func (path, &cases[i], test_curve);
+    }
+  g_test_add_func ("/golden/stage1/draw", test_draw);
+
+  return g_test_run ();
+}
