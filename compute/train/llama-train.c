@@ -673,6 +673,69 @@ descry_train_llama_loss (DescryTrainLlama         *model,
                          double                   *loss,
                          GError                  **error)
 {
+  const DescryTensor none = { 0 };
+
+  return descry_train_llama_loss_soft (model, examples, n, none, none, gradients, cancellable, loss, error);
+}
+
+/* Soft tokens into their rows of @x; or the gradients of these rows of @x into @soft. */
+static void
+move_soft (DescryTrainLlama         *model,
+           const Batch              *batch,
+           const DescryTrainExample *examples,
+           DescryTensor              x,
+           DescryTensor              soft,
+           gboolean                  back)
+{
+  guint i;
+
+  for (i = 0; i < batch->n && descry_run_ok (batch->run); i++)
+    if (examples[i].n_soft > 0)
+      {
+        DescryTensor rows = descry_tensor_slice (x, batch->starts[i] + examples[i].soft_at, examples[i].n_soft);
+        DescryTensor own = descry_tensor_slice (soft, examples[i].soft_first, examples[i].n_soft);
+
+        if (back)
+          op_add (batch->run, own, own, rows, DESCRY_ACT_NONE);
+        else
+          op_copy (batch->run, rows, own);
+      }
+}
+
+static gboolean
+check_soft (DescryTrainLlama         *model,
+            const DescryTrainExample *examples,
+            guint                     n,
+            DescryTensor              soft,
+            GError                  **error)
+{
+  guint rows = soft.buffer != NULL && descry_tensor_cols (soft) == model->width ? descry_tensor_rows (soft) : 0, i;
+
+  for (i = 0; i < n; i++)
+    {
+      const DescryTrainExample *it = &examples[i];
+
+      if (it->n_soft > 0 && (it->soft_at > it->first_target || it->n_soft > it->first_target - it->soft_at || it->soft_first > rows || it->n_soft > rows - it->soft_first))
+        {
+          g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_SHAPE, "Example %u wants %u soft tokens at %u before its answer at %u, from row %u of %u", i, it->n_soft, it->soft_at,
+                       it->first_target, it->soft_first, rows);
+          return FALSE;
+        }
+    }
+  return TRUE;
+}
+
+gboolean
+descry_train_llama_loss_soft (DescryTrainLlama         *model,
+                              const DescryTrainExample *examples,
+                              guint                     n,
+                              DescryTensor              soft,
+                              DescryTensor              dsoft,
+                              gboolean                  gradients,
+                              GCancellable             *cancellable,
+                              double                   *loss,
+                              GError                  **error)
+{
   g_autoptr (DescryRun) run = descry_run_new (model->device, cancellable);
   g_autofree Saved *saved = g_new0 (Saved, model->n_layers);
   Batch batch = { .run = run };
@@ -680,11 +743,12 @@ descry_train_llama_loss (DescryTrainLlama         *model,
   gboolean ok;
   guint i;
 
-  ok = pack_batch (model, &batch, examples, n, error);
+  ok = check_soft (model, examples, n, soft, error) && pack_batch (model, &batch, examples, n, error);
   if (ok)
     {
       x = descry_run_tensor2 (run, model->config.rows, model->width);
       op_embed (run, x, batch.ids, model->embedding);
+      move_soft (model, &batch, examples, x, soft, FALSE);
       for (i = 0; i < model->n_layers; i++)
         {
           forward_layer (model, &batch, &model->layers[i], &saved[i], x);
@@ -700,9 +764,11 @@ descry_train_llama_loss (DescryTrainLlama         *model,
         {
           if (model->config.recompute)
             recompute_layer (model, &batch, &model->layers[i], &saved[i]);
-          backward_layer (model, &batch, &model->layers[i], &saved[i], dx, i == 0);
+          backward_layer (model, &batch, &model->layers[i], &saved[i], dx, i == 0 && dsoft.buffer == NULL);
           release_saved (run, &saved[i]);
         }
+      if (gradients && dsoft.buffer != NULL)
+        move_soft (model, &batch, examples, dx, dsoft, TRUE);
       ok = descry_run_finish (run, error);
     }
   g_free (batch.answers);

@@ -34,6 +34,8 @@ typedef struct
   const gint32 *ids;
   guint         n;
   guint         first_target; /* ids[first_target ..] are predicted; at least 1 */
+  guint         soft_at, n_soft; /* tokens soft_at ... are not embedded: rows soft_first ... of the soft tokens stand there */
+  guint         soft_first;
 } DescryTrainExample;
 
 /* @gguf outlives the model. */
@@ -48,6 +50,11 @@ guint    descry_train_llama_fit (DescryTrainLlama *model, const DescryTrainExamp
 /* The mean loss over the targets of @examples; with @gradients, d loss / d adapters adds up in the parameters. */
 gboolean descry_train_llama_loss (DescryTrainLlama *model, const DescryTrainExample *examples, guint n, gboolean gradients,
                                   GCancellable *cancellable, double *loss, GError **error);
+
+/* The same with soft tokens, of pictures: @soft f32 [m, width] of the same device; with @gradients, @dsoft gets the gradient
+ * added, of every example that uses a row. */
+gboolean descry_train_llama_loss_soft (DescryTrainLlama *model, const DescryTrainExample *examples, guint n, DescryTensor soft, DescryTensor dsoft,
+                                       gboolean gradients, GCancellable *cancellable, double *loss, GError **error);
 
 /* The adapters as a GGUF file in llama.cpp's form (`general.type` adapter); @card is kept as its description. */
 gboolean descry_train_llama_save (DescryTrainLlama *model, const char *path, const char *card, GError **error);

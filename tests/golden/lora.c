@@ -298,6 +298,84 @@ test_refusals (void)
   close_fixture (&fixture);
 }
 
+/* Soft tokens in front, trained jointly with the adapters: loss and norm of their gradient as PyTorch's. */
+static void
+test_soft (void)
+{
+  g_autofree char *path = g_build_filename (g_getenv ("G_TEST_SRCDIR"), "golden", "train", "soft.safetensors", NULL);
+  g_autoptr (DescrySafetensors) file = NULL;
+  g_autoptr (DescryRun) run = NULL;
+  g_autoptr (GError) error = NULL;
+  DescryParameters soft = { 0 };
+  DescryTensor value, gradient;
+  float *start, *losses, *norms;
+  Fixture fixture;
+  guint64 n;
+  guint step, i;
+
+  if (!open_fixture (&fixture, DESCRY_FAMILY_AUTO, DESCRY_GEMM_AUTO))
+    return;
+  file = descry_safetensors_open (path, &error);
+  g_assert_no_error (error);
+  start = descry_safetensors_read_f32 (file, "soft", &n, &error);
+  losses = descry_safetensors_read_f32 (file, "losses", NULL, &error);
+  norms = descry_safetensors_read_f32 (file, "norms", NULL, &error);
+  g_assert_no_error (error);
+  g_assert_true (descry_parameters_init (&soft, fixture.device, (guint) n, &error));
+  descry_parameters_take (&soft, 6, (guint) n / 6, &value, &gradient);
+  run = descry_run_new (fixture.device, NULL);
+  descry_run_write (run, value, start, n);
+  descry_run_finish (run, &error);
+  g_assert_no_error (error);
+  g_clear_pointer (&run, descry_run_free);
+
+  for (step = 1; step <= STEPS; step++)
+    {
+      DescryTrainExample picked[PER_STEP];
+      double loss, norm;
+
+      for (i = 0; i < PER_STEP; i++)
+        {
+          guint which = (step * PER_STEP + i) % fixture.examples->len;
+
+          picked[i] = g_array_index (fixture.examples, DescryTrainExample, which);
+          picked[i].first_target = MAX (picked[i].first_target, 4);
+          picked[i].soft_at = 1;
+          picked[i].n_soft = 3;
+          picked[i].soft_first = 3 * (which % 2);
+        }
+      descry_train_llama_loss_soft (fixture.model, picked, PER_STEP, value, gradient, TRUE, NULL, &loss, &error);
+      g_assert_no_error (error);
+      descry_optimiser_step (descry_train_llama_parameters (fixture.model), &schedule, step, &norm, &error);
+      g_assert_no_error (error);
+      descry_optimiser_step (&soft, &schedule, step, &norm, &error);
+      g_assert_no_error (error);
+      if (fabs (loss - losses[step - 1]) > RELATIVE * losses[step - 1] || fabs (norm - norms[step - 1]) > 1e-2 * norms[step - 1])
+        g_error ("step %u: loss %g, expected %g; norm %g, expected %g", step, loss, losses[step - 1], norm, norms[step - 1]);
+    }
+
+  /* Rows that are not there, and soft tokens inside the answer. */
+  {
+    DescryTrainExample wrong = g_array_index (fixture.examples, DescryTrainExample, 0);
+    double loss;
+
+    wrong.n_soft = 3;
+    wrong.soft_first = 4;
+    g_assert_false (descry_train_llama_loss_soft (fixture.model, &wrong, 1, value, gradient, FALSE, NULL, &loss, &error));
+    g_assert_error (error, DESCRY_ERROR, DESCRY_ERROR_SHAPE);
+    g_clear_error (&error);
+    wrong.soft_first = 0;
+    wrong.soft_at = wrong.first_target;
+    g_assert_false (descry_train_llama_loss_soft (fixture.model, &wrong, 1, value, gradient, FALSE, NULL, &loss, &error));
+    g_assert_error (error, DESCRY_ERROR, DESCRY_ERROR_SHAPE);
+  }
+  descry_parameters_clear (&soft);
+  descry_free (start);
+  descry_free (losses);
+  descry_free (norms);
+  close_fixture (&fixture);
+}
+
 /* The saved adapters, merged into the model that answers: the loss of the model that was trained. */
 static void
 test_merged (void)
@@ -368,6 +446,7 @@ main (int    argc,
   g_test_add_func ("/golden/lora/curve-recomputed", test_curve_recomputed);
   g_test_add_func ("/golden/lora/resume", test_resume);
   g_test_add_func ("/golden/lora/refusals", test_refusals);
+  g_test_add_func ("/golden/lora/soft", test_soft);
   g_test_add_func ("/golden/lora/merged", test_merged);
 
   return g_test_run ();

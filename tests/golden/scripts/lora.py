@@ -76,8 +76,10 @@ def norm(x, w):
     return x / (x.pow(2).mean(-1, keepdim=True) + EPS).sqrt() * w
 
 
-def logits(ids):
+def logits(ids, soft=None, at=0):
     x = table[ids]
+    if soft is not None:
+        x = torch.cat([x[:at], soft, x[at + len(soft):]])
     n = len(ids)
     mask = torch.full((n, n), float("-inf")).triu(1)
     for layer, own in zip(layers, adapters):
@@ -124,3 +126,38 @@ save_file(dict(start=start, ids=np.concatenate(examples), lengths=np.array([len(
                final_q_a=adapters[0]["attn_q"][0].detach().numpy().copy(), final_q_b_turned=adapters[0]["attn_q"][1].detach().T.contiguous().numpy().copy()),
           out + "/lora.safetensors")
 print(losses[0], losses[-1], norms[0])
+
+# Soft tokens trained jointly with the adapters: 3 rows of 6 stand at tokens 1 to 3 of every example; each set of parameters is clipped by itself.
+with torch.no_grad():
+    at = 0
+    for own in adapters:
+        for group in LINEARS:
+            for which in (0, 1):
+                for name in group:
+                    t = own[name][which]
+                    piece = torch.from_numpy(start[at:at + t.numel()].copy())
+                    t.copy_(piece.view(t.shape) if which == 0 else piece.view(t.shape[1], t.shape[0]).T)
+                    at += t.numel()
+soft = torch.from_numpy(np.random.default_rng(9).standard_normal((6, D)).astype(np.float32)).requires_grad_()
+soft_start = soft.detach().numpy().copy()
+optimiser = torch.optim.AdamW(trained + [soft], lr=1e-2, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01)
+soft_losses, soft_norms = [], []
+for step in range(1, STEPS + 1):
+    rate = 1e-2 * (step / WARM if step <= WARM else 0.5 * (1 + np.cos(np.pi * (step - WARM) / (STEPS - WARM))))
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    total, count = 0.0, 0
+    for p in [(step * 3 + i) % len(examples) for i in range(3)]:
+        ids, f = torch.tensor(examples[p].astype(np.int64)), max(int(firsts[p]), 4)
+        row = 3 * (p % 2)
+        total = total + torch.nn.functional.cross_entropy(logits(ids, soft[row:row + 3], 1)[f - 1:-1], ids[f:], reduction="sum")
+        count += len(ids) - f
+    loss = total / count
+    optimiser.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(trained, 1.0)
+    soft_norms.append(float(torch.nn.utils.clip_grad_norm_([soft], 1.0)))
+    optimiser.step()
+    soft_losses.append(float(loss))
+save_file(dict(soft=soft_start, losses=np.array(soft_losses, np.float32), norms=np.array(soft_norms, np.float32)), out + "/soft.safetensors")
+print(soft_losses[0], soft_losses[-1], soft_norms[0])
