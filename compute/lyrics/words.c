@@ -83,6 +83,18 @@ descry_words_split (const char *text)
   return words;
 }
 
+char *
+descry_words_bare (const char *text)
+{
+  g_autoptr (GArray) words = descry_words_split (text);
+  GString *bare = g_string_new (NULL);
+  guint i;
+
+  for (i = 0; i < words->len; i++)
+    g_string_append_printf (bare, "%s ", g_array_index (words, DescryWord, i).folded);
+  return g_string_free (bare, FALSE);
+}
+
 gboolean
 descry_word_is (GArray     *words,
                 guint       at,

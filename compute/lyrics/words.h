@@ -22,6 +22,9 @@ typedef struct
 /* Letters and digits in runs; everything else separates. */
 GArray *descry_words_split (const char *text);
 
+/* The folded words of @text with a space after each: answers that differ in nothing else are the same. (transfer full) */
+char   *descry_words_bare  (const char *text);
+
 /* How surely words mean an object, weakest first. */
 typedef enum
 {

@@ -40,6 +40,4 @@ gboolean descry_picture_features_unpack (DescryPicture *picture, const DescryFea
 json_t        *descry_picture_to_json   (const DescryPicture *picture);
 DescryPicture *descry_picture_from_json (json_t *json, GError **error);
 
-char          *descry_picture_bare_words (const char *text);
-
 G_END_DECLS

@@ -152,23 +152,11 @@ descry_picture_scene (DescryPicture *picture)
   return scene;
 }
 
-char *
-descry_picture_bare_words (const char *text)
-{
-  g_autoptr (GArray) words = descry_words_split (text);
-  GString *bare = g_string_new (NULL);
-  guint i;
-
-  for (i = 0; i < words->len; i++)
-    g_string_append_printf (bare, "%s ", g_array_index (words, DescryWord, i).folded);
-  return g_string_free (bare, FALSE);
-}
-
 gboolean
 descry_picture_answer_is (const DescryPictureQuestion *question,
                           const char                  *answer)
 {
-  g_autofree char *expected = descry_picture_bare_words (question->answer), *found = descry_picture_bare_words (answer);
+  g_autofree char *expected = descry_words_bare (question->answer), *found = descry_words_bare (answer);
 
   return strcmp (expected, found) == 0;
 }

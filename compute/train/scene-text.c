@@ -675,23 +675,11 @@ descry_scene_example_free (DescrySceneExample *example)
   g_free (example);
 }
 
-static char *
-bare_words (const char *text)
-{
-  g_autoptr (GArray) words = descry_words_split (text);
-  GString *bare = g_string_new (NULL);
-  guint i;
-
-  for (i = 0; i < words->len; i++)
-    g_string_append_printf (bare, "%s ", g_array_index (words, DescryWord, i).folded);
-  return g_string_free (bare, FALSE);
-}
-
 gboolean
 descry_scene_answer_is (const DescrySceneExample *example,
                         const char               *answer)
 {
-  g_autofree char *expected = bare_words (example->answer), *found = bare_words (answer);
+  g_autofree char *expected = descry_words_bare (example->answer), *found = descry_words_bare (answer);
 
   return strcmp (expected, found) == 0;
 }

@@ -111,26 +111,6 @@ write_adapter (const char *folder,
   return path;
 }
 
-/* The first label that has @text in it. */
-static GtkWidget *
-find_text (GtkWidget  *root,
-           const char *text)
-{
-  GtkWidget *child;
-
-  if (GTK_IS_LABEL (root) && gtk_widget_get_mapped (root) && strstr (gtk_label_get_text (GTK_LABEL (root)), text) != NULL)
-    return root;
-  for (child = gtk_widget_get_first_child (root); child != NULL; child = gtk_widget_get_next_sibling (child))
-    {
-      GtkWidget *found = find_text (child, text);
-
-      if (found != NULL)
-        return found;
-    }
-
-  return NULL;
-}
-
 static gboolean
 is_there (Fixture    *fixture,
           const char *name)
@@ -565,13 +545,13 @@ test_fits (Fixture      *fixture,
 
   gtk_window_set_default_size (GTK_WINDOW (page), 600, 1500);
   set_memory (fixture, (guint64) 8 << 30, 5 << 20);
-  g_assert_nonnull (find_text (page, " · fits"));
-  g_assert_null (find_text (page, "does not fit"));
-  g_assert_nonnull (find_text (page, "of 8.0\302\240GiB of the device; 5.0\302\240MiB are taken now"));
+  g_assert_nonnull (ui_test_find_text (page, " · fits"));
+  g_assert_null (ui_test_find_text (page, "does not fit"));
+  g_assert_nonnull (ui_test_find_text (page, "of 8.0\302\240GiB of the device; 5.0\302\240MiB are taken now"));
   set_memory (fixture, (guint64) 8 << 30, 6 << 20);
-  g_assert_nonnull (find_text (page, "6.0\302\240MiB are taken now"));
+  g_assert_nonnull (ui_test_find_text (page, "6.0\302\240MiB are taken now"));
   set_memory (fixture, 1 << 20, 0);
-  g_assert_nonnull (find_text (page, "does not fit"));
+  g_assert_nonnull (ui_test_find_text (page, "does not fit"));
   shoot (page, "models-fits.png");
 }
 

@@ -145,26 +145,6 @@ find_button (Fixture    *fixture,
   return ui_test_find (GTK_WIDGET (fixture->window), GTK_TYPE_BUTTON, label);
 }
 
-/* The first label that has @text in it. */
-static GtkWidget *
-find_text (GtkWidget  *root,
-           const char *text)
-{
-  GtkWidget *child;
-
-  if (GTK_IS_LABEL (root) && gtk_widget_get_mapped (root) && strstr (gtk_label_get_text (GTK_LABEL (root)), text) != NULL)
-    return root;
-  for (child = gtk_widget_get_first_child (root); child != NULL; child = gtk_widget_get_next_sibling (child))
-    {
-      GtkWidget *found = find_text (child, text);
-
-      if (found != NULL)
-        return found;
-    }
-
-  return NULL;
-}
-
 /* --------- States ------------------ */
 
 static void
@@ -274,7 +254,7 @@ test_unreadable (Fixture      *fixture,
   open_path (fixture, huge);
   WAIT_WHILE (!descry_window_is_idle (fixture->window));
   g_assert_cmpstr (descry_window_get_page (fixture->window), ==, "error");
-  g_assert_nonnull (find_text (GTK_WIDGET (fixture->window), "20000"));
+  g_assert_nonnull (ui_test_find_text (GTK_WIDGET (fixture->window), "20000"));
   look_at (fixture, "too-large");
 }
 

@@ -35,6 +35,9 @@ void        ui_test_walk  (GtkWidget *root, UiTestFunc func, gpointer data);
 /* The first visible descendant of a type whose label or tooltip is @text (NULL: any). */
 GtkWidget  *ui_test_find  (GtkWidget *root, GType type, const char *text);
 
+/* The first visible label that has @text in it. */
+GtkWidget  *ui_test_find_text (GtkWidget *root, const char *text);
+
 /* For ui_test_walk(): an icon says nothing to a screen reader, so every button without text has a tooltip and an
  * accessible label, or the test fails. Counts them in the guint at @data. */
 void        ui_test_check_named (GtkWidget *widget, gpointer data);
