@@ -10,6 +10,7 @@
  * components_sum       counts                                 counts: before, total      one item
  * components_number    parents, counts                        ranks u32 [h*w] of roots   item: `chunk` pixels
  * components_label     parents, ranks                         labels i32 [h,w]           the same
+ * squares_set          x f32 [h*k,w*k] pitched                 bits u8 [h,w] pitched      item: `chunk` squares
  * conv_transposed_sum  columns f32 [n,h,w,k*k*out], bias      y f32 [n,oh,ow,out]        item: `chunk` elements of y
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
@@ -140,6 +141,25 @@ components_label (__global const uint *parents, __global const uint *ranks, __gl
         while (parents[root] != root)
           root = parents[root];
       labels[labels_at + i / w * labels_pitch + i % w] = root == COMPONENTS_NONE ? 0 : (int) ranks[root];
+    }
+}
+
+__kernel void
+squares_set (__global uchar *bits, const uint bits_at, const uint bits_pitch, __global const float *x, const uint x_at, const uint x_pitch,
+             const uint w, const uint side, const float least, const uint count, const uint chunk)
+{
+  const uint begin = get_global_id (0) * chunk, end = min (begin + chunk, count);
+
+  for (uint i = begin; i < end; i++)
+    {
+      const uint row = i / w, column = i - row * w;
+      float sum = 0.0f;
+
+      /* One after the other: the host's sum has the same bits. */
+      for (uint j = 0; j < side; j++)
+        for (uint k = 0; k < side; k++)
+          sum += x[x_at + (row * side + j) * x_pitch + column * side + k];
+      bits[bits_at + row * bits_pitch + column] = sum >= least;
     }
 }
 

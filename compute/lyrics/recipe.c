@@ -14,8 +14,6 @@
 #include "compute/memory.h"
 
 /* models/compact.md 7, steps 5 to 7. */
-#define REDUCTION         4 /* 512 to 128 */
-#define PART_ALPHA        0.5f
 #define PART_AREA         0.004
 #define BOX_AREA          0.002
 #define TAKEN_IOU         0.5
@@ -73,17 +71,17 @@ reduce (const float *alpha,
         guint        side,
         guint8      *bits)
 {
-  guint n = side / REDUCTION, x, y, i, j;
+  guint n = side / DESCRY_RECIPE_CELL, x, y, i, j;
 
   for (y = 0; y < n; y++)
     for (x = 0; x < n; x++)
       {
         float sum = 0.0f;
 
-        for (j = 0; j < REDUCTION; j++)
-          for (i = 0; i < REDUCTION; i++)
-            sum += alpha[(gsize) (y * REDUCTION + j) * side + x * REDUCTION + i];
-        bits[(gsize) y * n + x] = sum >= PART_ALPHA * REDUCTION * REDUCTION;
+        for (j = 0; j < DESCRY_RECIPE_CELL; j++)
+          for (i = 0; i < DESCRY_RECIPE_CELL; i++)
+            sum += alpha[(gsize) (y * DESCRY_RECIPE_CELL + j) * side + x * DESCRY_RECIPE_CELL + i];
+        bits[(gsize) y * n + x] = sum >= DESCRY_RECIPE_ALPHA * DESCRY_RECIPE_CELL * DESCRY_RECIPE_CELL;
       }
 }
 
@@ -95,10 +93,9 @@ descry_recipe_proposals (const float *alpha,
                          GArray      *taken,
                          GError     **error)
 {
-  guint n = side / REDUCTION, n_parts, x, y, i, j;
+  guint n = side / DESCRY_RECIPE_CELL, n_parts;
   guint8 *bits = descry_try_alloc ((gsize) n * n, 1);
   guint32 *labels = descry_try_alloc ((gsize) n * n, sizeof (guint32));
-  g_autoptr (GArray) parts = NULL;
   GArray *boxes;
 
   if (bits == NULL || labels == NULL)
@@ -111,7 +108,25 @@ descry_recipe_proposals (const float *alpha,
 
   reduce (alpha, side, bits);
   n_parts = descry_mask_components (bits, n, n, labels);
-  parts = g_array_sized_new (FALSE, TRUE, sizeof (Part), n_parts);
+  boxes = descry_recipe_part_boxes (labels, n, n_parts, width, height, taken);
+  descry_free (bits);
+  descry_free (labels);
+
+  return boxes;
+}
+
+GArray *
+descry_recipe_part_boxes (const guint32 *labels,
+                          guint          n,
+                          guint          n_parts,
+                          guint          width,
+                          guint          height,
+                          GArray        *taken)
+{
+  g_autoptr (GArray) parts = g_array_sized_new (FALSE, TRUE, sizeof (Part), n_parts);
+  GArray *boxes;
+  guint x, y, i, j;
+
   g_array_set_size (parts, n_parts);
   for (y = 0; y < n; y++)
     for (x = 0; x < n; x++)
@@ -128,8 +143,6 @@ descry_recipe_proposals (const float *alpha,
         part->y1 = y + 1;
         part->cells++;
       }
-  descry_free (bits);
-  descry_free (labels);
   g_array_sort (parts, compare_parts);
 
   boxes = g_array_new (FALSE, FALSE, sizeof (DescryBox));

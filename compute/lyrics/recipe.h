@@ -12,6 +12,10 @@
 
 G_BEGIN_DECLS
 
+/* Proposals are the connected parts of cells whose mean alpha is high: 512 pixels become 128 cells. */
+#define DESCRY_RECIPE_CELL  4
+#define DESCRY_RECIPE_ALPHA 0.5f
+
 /**
  * descry_recipe_proposals:
  * @alpha: [side, side], 0..1, of the whole picture squashed to a square; @side a multiple of 4
@@ -22,6 +26,9 @@ G_BEGIN_DECLS
  * largest part first, or %NULL
  */
 GArray   *descry_recipe_proposals (const float *alpha, guint side, guint width, guint height, GArray *taken, GError **error);
+
+/* The same from the parts' numbers 1.. to @n_parts, @labels [n, n], 0 where there is none. */
+GArray   *descry_recipe_part_boxes (const guint32 *labels, guint n, guint n_parts, guint width, guint height, GArray *taken);
 
 /* Adds @proposal (transfer full) to @found (of DescryObject) unless a better one of its kind is there; what it
  * displaces is removed. TRUE if it was added. */

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "compute/memory.h"
+#include "compute/ops/components.h"
 
 #define CROPS_AT_ONCE 8
 #define SECOND_CROP   0.1f /* models/compact.md 7, step 2 */
@@ -337,6 +338,43 @@ descry_refiner_detect (DescryRefiner *refiner,
   return TRUE;
 }
 
+/* IS-Net on @rect: @output stays on the device. NULL: error. */
+static DescryRun *
+run_isnet (DescryRefiner *refiner,
+           DescryRect     rect,
+           DescryTensor  *output,
+           GCancellable  *cancellable,
+           GError       **error)
+{
+  const gsize n = (gsize) DESCRY_ISNET_SIDE * DESCRY_ISNET_SIDE;
+  DescryIsnet *net = descry_pipeline_segmenter (refiner->pipeline, cancellable, error);
+  DescryRun *run;
+  DescryTensor input;
+  float *pixels;
+
+  if (net == NULL)
+    return NULL;
+  pixels = descry_try_alloc (n * 3, sizeof (float));
+  if (pixels == NULL)
+    {
+      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "segmenter: no memory for a crop");
+      return NULL;
+    }
+  if (!descry_crop_for_isnet (refiner->work, rect, pixels, error))
+    {
+      descry_free (pixels);
+      return NULL;
+    }
+
+  run = descry_run_new (descry_pipeline_device (refiner->pipeline), cancellable);
+  input = descry_run_tensor4 (run, 1, DESCRY_ISNET_SIDE, DESCRY_ISNET_SIDE, 3);
+  descry_run_write (run, input, pixels, n * 3);
+  descry_free (pixels);
+  descry_isnet_run (net, run, input, output);
+
+  return run;
+}
+
 gboolean
 descry_refiner_matte (DescryRefiner *refiner,
                       DescryRect     rect,
@@ -344,32 +382,85 @@ descry_refiner_matte (DescryRefiner *refiner,
                       GCancellable  *cancellable,
                       GError       **error)
 {
-  const gsize n = (gsize) DESCRY_ISNET_SIDE * DESCRY_ISNET_SIDE;
-  DescryIsnet *net = descry_pipeline_segmenter (refiner->pipeline, cancellable, error);
-  g_autoptr (DescryRun) run = NULL;
-  DescryTensor input, output;
-  float *pixels;
+  DescryTensor output;
+  g_autoptr (DescryRun) run = run_isnet (refiner, rect, &output, cancellable, error);
 
-  if (net == NULL)
+  if (run == NULL)
     return FALSE;
-  pixels = descry_try_alloc (n * 3, sizeof (float));
-  if (pixels == NULL)
-    {
-      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "segmenter: no memory for a crop");
-      return FALSE;
-    }
-  if (!descry_crop_for_isnet (refiner->work, rect, pixels, error))
-    {
-      descry_free (pixels);
-      return FALSE;
-    }
-
-  run = descry_run_new (descry_pipeline_device (refiner->pipeline), cancellable);
-  input = descry_run_tensor4 (run, 1, DESCRY_ISNET_SIDE, DESCRY_ISNET_SIDE, 3);
-  descry_run_write (run, input, pixels, n * 3);
-  descry_isnet_run (net, run, input, &output);
-  descry_run_read (run, output, alpha, n);
-  descry_free (pixels);
+  descry_run_read (run, output, alpha, (gsize) DESCRY_ISNET_SIDE * DESCRY_ISNET_SIDE);
 
   return descry_run_finish (run, error);
+}
+
+GArray *
+descry_refiner_proposals (DescryRun   *run,
+                          DescryTensor alpha,
+                          gboolean     on_device,
+                          guint        width,
+                          guint        height,
+                          GArray      *taken,
+                          GError     **error)
+{
+  const guint side = alpha.shape[0], n = side / DESCRY_RECIPE_CELL;
+  const gsize count = on_device ? (gsize) n * n : (gsize) side * side;
+  /* Labels or alpha: both are four bytes an element. */
+  void *found = descry_try_alloc (count, sizeof (float));
+  GArray *boxes = NULL;
+  gint32 n_parts = 0;
+
+  if (found == NULL)
+    {
+      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "proposals: no memory for %u x %u", side, side);
+      return NULL;
+    }
+
+  if (on_device)
+    {
+      DescryTensor bits = descry_run_tensor (run, DESCRY_U8, 2, (guint[]) { n, n }), labels = descry_run_tensor (run, DESCRY_I32, 2, (guint[]) { n, n });
+      DescryTensor parts = descry_run_tensor (run, DESCRY_I32, 1, (guint[]) { 1 });
+
+      op_squares_set (run, bits, alpha, DESCRY_RECIPE_CELL, DESCRY_RECIPE_ALPHA);
+      op_components (run, labels, parts, bits);
+      descry_run_read (run, labels, found, count);
+      descry_run_read (run, parts, &n_parts, 1);
+      descry_run_release (run, &bits);
+      descry_run_release (run, &labels);
+      descry_run_release (run, &parts);
+      if (descry_run_finish (run, error))
+        boxes = descry_recipe_part_boxes (found, n, (guint) n_parts, width, height, taken);
+    }
+  else
+    {
+      descry_run_read (run, alpha, found, count);
+      if (descry_run_finish (run, error))
+        boxes = descry_recipe_proposals (found, side, width, height, taken, error);
+    }
+  descry_free (found);
+
+  return boxes;
+}
+
+GArray *
+descry_refiner_find_proposals (DescryRefiner *refiner,
+                               GCancellable  *cancellable,
+                               GError       **error)
+{
+  DescryRect whole = { 0, 0, refiner->work->width, refiner->work->height };
+  DescryTensor alpha;
+  g_autoptr (DescryRun) run = run_isnet (refiner, whole, &alpha, cancellable, error);
+  gboolean unified;
+
+  if (run == NULL)
+    return NULL;
+  /* After an error there is no alpha. */
+  if (!descry_run_ok (run))
+    {
+      descry_run_finish (run, error);
+      return NULL;
+    }
+  /* Where the memory is the host's, reading alpha is a copy, and eight small launches cost more than the work: SPEED.md. */
+  unified = descry_device_info (descry_pipeline_device (refiner->pipeline))->unified;
+
+  return descry_refiner_proposals (run, descry_tensor_reshape (alpha, 2, (guint[]) { DESCRY_ISNET_SIDE, DESCRY_ISNET_SIDE }), !unified,
+                                   refiner->image->width, refiner->image->height, refiner->boxes, error);
 }

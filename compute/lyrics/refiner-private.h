@@ -38,6 +38,13 @@ gboolean descry_refiner_classify (DescryRefiner *refiner, const DescryBox *boxes
 /* IS-Net on @rect of the copy: @alpha [512, 512]. */
 gboolean descry_refiner_matte (DescryRefiner *refiner, DescryRect rect, float *alpha, GCancellable *cancellable, GError **error);
 
+/* Boxes that IS-Net's @alpha f32 [side, side] on the device proposes (descry_recipe_proposals()). @on_device: the parts are found
+ * there and their numbers come back, 1/16 of the bytes; else alpha comes back whole. The boxes are the same. */
+GArray  *descry_refiner_proposals (DescryRun *run, DescryTensor alpha, gboolean on_device, guint width, guint height, GArray *taken, GError **error);
+
+/* IS-Net on the whole copy, and its proposals. */
+GArray  *descry_refiner_find_proposals (DescryRefiner *refiner, GCancellable *cancellable, GError **error);
+
 /* Between the copy's pixels and the picture's. */
 DescryRect descry_refiner_work_rect (DescryRefiner *refiner, DescryBox box);
 DescryBox  descry_refiner_picture_box (DescryRefiner *refiner, DescryRect rect);

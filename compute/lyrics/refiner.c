@@ -265,25 +265,16 @@ descry_refiner_propose (DescryRefiner *refiner,
                         GCancellable  *cancellable,
                         GError       **error)
 {
-  DescryRect whole = { 0, 0, refiner->work->width, refiner->work->height };
   g_autoptr (GArray) boxes = NULL;
   g_autofree float *p = NULL, *features = NULL, *colors = NULL;
   gint64 start = g_get_monotonic_time ();
-  gboolean ok;
-  float *alpha;
   guint i;
 
   if (!descry_pipeline_has (refiner->pipeline, DESCRY_SLOT_SEGMENTER, NULL)
       || !descry_pipeline_has (refiner->pipeline, DESCRY_SLOT_TAGGER, NULL))
     return TRUE;
 
-  alpha = new_alpha (error);
-  if (alpha == NULL)
-    return FALSE;
-  ok = descry_refiner_matte (refiner, whole, alpha, cancellable, error);
-  if (ok)
-    boxes = descry_recipe_proposals (alpha, DESCRY_ISNET_SIDE, refiner->image->width, refiner->image->height, refiner->boxes, error);
-  descry_free (alpha);
+  boxes = descry_refiner_find_proposals (refiner, cancellable, error);
   if (boxes == NULL)
     return FALSE;
   descry_refiner_add_time (refiner, "segmenter", start);

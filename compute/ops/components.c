@@ -57,3 +57,32 @@ op_components (DescryRun   *run,
   descry_run_release (run, &ranks);
   descry_run_release (run, &counts);
 }
+
+void
+op_squares_set (DescryRun   *run,
+                DescryTensor bits,
+                DescryTensor x,
+                guint        side,
+                float        mean)
+{
+  gboolean cpu = descry_device_family (descry_run_device (run)) == DESCRY_FAMILY_CPU;
+  guint squares, chunk;
+  gsize global[1], local[] = { cpu ? 1 : 64 };
+
+  if (!descry_run_ok (run))
+    return;
+  if (bits.n_dims != 2 || x.n_dims != 2 || bits.type != DESCRY_U8 || x.type != DESCRY_F32 || side == 0 || side > 1024
+      || (guint64) bits.shape[0] * side != x.shape[0] || (guint64) bits.shape[1] * side != x.shape[1] || descry_tensor_count (x) >= G_MAXINT32)
+    {
+      descry_run_fail (run, DESCRY_ERROR_SHAPE, "squares of %u want u8 [h, w] and f32 that many times as large, not %u×%u and %u×%u", side,
+                       bits.shape[0], bits.shape[1], x.shape[0], x.shape[1]);
+      return;
+    }
+
+  squares = (guint) descry_tensor_count (bits);
+  chunk = cpu ? 1024 : 1;
+  global[0] = (squares + chunk - 1) / chunk;
+  descry_run_launch (run, descry_run_kernel (run, "squares_set", NULL), 1, global, local,
+                     (DescryArg[]) { DESCRY_T (bits), DESCRY_U (bits.pitch), DESCRY_T (x), DESCRY_U (x.pitch), DESCRY_U (bits.shape[1]), DESCRY_U (side),
+                                     DESCRY_FL (mean * (float) side * (float) side), DESCRY_U (squares), DESCRY_U (chunk) }, 9);
+}

@@ -13,4 +13,7 @@ G_BEGIN_DECLS
  * row by row, and 0 where nothing is set; @count i32 [1] their number. The same numbers as descry_mask_components(). */
 void op_components (DescryRun *run, DescryTensor labels, DescryTensor count, DescryTensor bits);
 
+/* @bits u8 [h, w]: 1 where the mean of a square of @side × @side elements of @x f32 [h * side, w * side] is at least @mean. */
+void op_squares_set (DescryRun *run, DescryTensor bits, DescryTensor x, guint side, float mean);
+
 G_END_DECLS

@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "compute/image/mask.h"
+#include "compute/lyrics/refiner-private.h"
 #include "compute/ops/components.h"
 #include "tests/ops/harness.h"
 
@@ -129,6 +130,66 @@ test_shapes (DescryRun *run)
   check (run, "board", bits, SIDE, SIDE);
 }
 
+/* Blobs on a noisy ground, as saliency looks: [side, side], 0..1. */
+static float *
+draw_alpha (GRand *rand,
+            guint  side)
+{
+  float *alpha = random_floats (rand, (gsize) side * side, 0.0f, 0.55f);
+  guint i, x, y, blobs = (guint) g_rand_int_range (rand, 0, 9);
+
+  for (i = 0; i < blobs; i++)
+    {
+      guint w = (guint) g_rand_int_range (rand, 1, (gint32) side / 2), h = (guint) g_rand_int_range (rand, 1, (gint32) side / 2);
+      guint x0 = (guint) g_rand_int_range (rand, 0, (gint32) (side - w)), y0 = (guint) g_rand_int_range (rand, 0, (gint32) (side - h));
+
+      for (y = y0; y < y0 + h; y++)
+        for (x = x0; x < x0 + w; x++)
+          alpha[y * side + x] = (float) g_rand_double_range (rand, 0.3, 1.0);
+    }
+  return alpha;
+}
+
+/* The refiner's two ways to the same boxes, bit for bit. With -m perf their times are told. */
+static void
+test_proposals (DescryRun *run)
+{
+  enum { SIDE = 512 };
+  g_autoptr (GRand) rand = g_rand_new_with_seed (8);
+  const DescryBox left = { 0, 0, 500, 768 };
+  DescryTensor alpha = descry_run_tensor2 (run, SIDE, SIDE);
+  guint times = g_test_perf () ? 200 : 12, i, found = 0;
+  gint64 spent[2] = { G_MAXINT64, G_MAXINT64 };
+
+  for (i = 0; i < times; i++)
+    {
+      g_autofree float *drawn = draw_alpha (rand, SIDE);
+      g_autoptr (GArray) taken = g_array_new (FALSE, FALSE, sizeof (DescryBox));
+      g_autoptr (GArray) host = NULL;
+      guint way;
+
+      g_array_append_vals (taken, &left, i % 2);
+      descry_run_write (run, alpha, drawn, SIDE * SIDE);
+      for (way = 0; way < 2; way++)
+        {
+          g_autoptr (GError) error = NULL;
+          gint64 start = g_get_monotonic_time ();
+          g_autoptr (GArray) boxes = descry_refiner_proposals (run, alpha, way == 1, 1024, 768, taken, &error);
+
+          spent[way] = MIN (spent[way], g_get_monotonic_time () - start);
+          g_assert_no_error (error);
+          found += boxes->len;
+          if (way == 1)
+            g_assert_cmpmem (boxes->data, boxes->len * sizeof (DescryBox), host->data, host->len * sizeof (DescryBox));
+          else
+            host = g_steal_pointer (&boxes);
+        }
+    }
+  descry_run_release (run, &alpha);
+  g_assert_cmpuint (found, >, times);
+  g_test_message ("proposals of %d×%d, least of %u: host %.3f ms, device %.3f ms", SIDE, SIDE, times, (double) spent[0] / 1000, (double) spent[1] / 1000);
+}
+
 static void
 test_wrong (DescryRun *run)
 {
@@ -137,6 +198,13 @@ test_wrong (DescryRun *run)
 
   op_components (failing, descry_run_tensor (failing, DESCRY_I32, 2, (guint[]) { 3, 4 }), descry_run_tensor (failing, DESCRY_I32, 1, (guint[]) { 1 }),
                  descry_run_tensor (failing, DESCRY_U8, 2, (guint[]) { 4, 3 }));
+  g_assert_false (descry_run_finish (failing, &error));
+  g_assert_error (error, DESCRY_ERROR, DESCRY_ERROR_SHAPE);
+  descry_run_free (failing);
+  g_clear_error (&error);
+
+  failing = descry_run_new (descry_run_device (run), NULL);
+  op_squares_set (failing, descry_run_tensor (failing, DESCRY_U8, 2, (guint[]) { 4, 3 }), descry_run_tensor2 (failing, 16, 13), 4, 0.5f);
   g_assert_false (descry_run_finish (failing, &error));
   g_assert_error (error, DESCRY_ERROR, DESCRY_ERROR_SHAPE);
   descry_run_free (failing);
@@ -150,6 +218,7 @@ main (int    argc,
 
   add_op_test ("components/random", test_random);
   add_op_test ("components/shapes", test_shapes);
+  add_op_test ("components/proposals", test_proposals);
   add_op_test ("components/wrong", test_wrong);
 
   return g_test_run ();
