@@ -13,6 +13,7 @@
 
 #include "app/library-window.h"
 #include "app/session.h"
+#include "ui/accels.h"
 #include "ui/devices-page.h"
 #include "ui/main-thread.h"
 #include "ui/models-page.h"
@@ -196,45 +197,6 @@ about_action (GSimpleAction *action,
                          NULL);
 }
 
-static void
-add_accels (GtkApplication *application)
-{
-  static const struct
-  {
-    const char *action;
-    const char *accels[4];
-  } table[] = {
-    { "win.open", { "<Control>o" } },
-    { "win.paste", { "<Control>v" } },
-    { "win.undo", { "<Control>z" } },
-    { "win.redo", { "<Control><Shift>z" } },
-    { "app.new-window", { "<Control>n" } },
-    { "window.close", { "<Control>w" } },
-    { "app.quit", { "<Control>q" } },
-    { "app.preferences", { "<Control>comma" } },
-    { "win.zoom-in", { "<Control>plus", "<Control>equal", "<Control>KP_Add" } },
-    { "win.zoom-out", { "<Control>minus", "<Control>KP_Subtract" } },
-    { "win.zoom-fit", { "<Control>0", "<Control>KP_0" } },
-    { "win.zoom-one", { "<Control>1", "<Control>KP_1" } },
-    { "win.boxes", { "<Control>b" } },
-    { "win.masks", { "<Control>m" } },
-    { "win.names", { "<Control>l" } },
-    { "win.scores", { "<Control>e" } },
-    { "win.sidebar", { "F9" } },
-    { "win.fullscreen", { "F11" } },
-    { "win.next-part", { "F6" } },
-    { "win.analyze", { "F5" } },
-    { "win.search", { "<Control>f" } },
-    { "win.next-picture", { "<Alt>Right" } },
-    { "win.previous-picture", { "<Alt>Left" } },
-    { "win.show-help-overlay", { "<Control>question" } },
-  };
-  guint i;
-
-  for (i = 0; i < G_N_ELEMENTS (table); i++)
-    gtk_application_set_accels_for_action (application, table[i].action, table[i].accels);
-}
-
 /* --------- Application ------------------ */
 
 static void
@@ -263,7 +225,7 @@ descry_application_startup (GApplication *application)
   g_action_map_add_action_entries (G_ACTION_MAP (self), entries, G_N_ELEMENTS (entries), self);
   /* Nothing would be remembered. */
   g_simple_action_set_enabled (G_SIMPLE_ACTION (g_action_map_lookup_action (G_ACTION_MAP (self), "preferences")), self->settings != NULL);
-  add_accels (GTK_APPLICATION (self));
+  descry_accels_add (GTK_APPLICATION (self));
 }
 
 static void

@@ -61,6 +61,9 @@ char        *descry_store_load_edits (DescryStore *self, const char *hash, GErro
 /* Appends a turn to the picture's newest conversation, or updates the one with this key. */
 gboolean     descry_store_keep_turn   (DescryStore *self, const char *hash, const char *key, DescryTurn *turn, gboolean finished, GError **error);
 gboolean     descry_store_delete_turn (DescryStore *self, const char *key, GError **error);
+/* A deleted one again, in the conversation and right after the turn of @after; NULL: as the first of the newest. */
+gboolean     descry_store_restore_turn (DescryStore *self, const char *hash, const char *key, DescryTurn *turn, gboolean finished, const char *after,
+                                        GError **error);
 /* The next turn of this picture begins a conversation; older ones stay and can be found. */
 gboolean     descry_store_begin_conversation (DescryStore *self, const char *hash, GError **error);
 /* The conversation of this turn becomes its picture's newest. */

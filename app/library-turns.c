@@ -197,26 +197,34 @@ descry_store_resume_conversation (DescryStore *self,
   return library_end (self, good, error);
 }
 
-gboolean
-descry_store_keep_turn (DescryStore *self,
-                        const char  *hash,
-                        const char  *key,
-                        DescryTurn  *turn,
-                        gboolean     finished,
-                        GError     **error)
+/* The end of a transaction: good if there was no error, which is taken. */
+static gboolean
+end_with (DescryStore *self,
+          GError      *local,
+          GError     **error)
+{
+  if (local == NULL)
+    return library_end (self, TRUE, error);
+
+  g_propagate_error (error, local);
+  return library_end (self, FALSE, NULL);
+}
+
+/* In a transaction. FALSE without an error: its picture is not there. */
+static gboolean
+put_turn (DescryStore *self,
+          const char  *hash,
+          const char  *key,
+          DescryTurn  *turn,
+          gboolean     finished,
+          GError     **error)
 {
   g_autoptr (Statement) statement = NULL;
-  gint64 picture, conversation;
-  gboolean good;
+  gint64 picture = library_find_picture (self, hash, error);
+  gint64 conversation = picture > 0 ? current_conversation (self, picture, FALSE, error) : -1;
 
-  if (!library_begin (self, error))
-    return FALSE;
-  picture = library_find_picture (self, hash, error);
-  if (picture <= 0)
-    return library_end (self, picture == 0, error);
-  conversation = current_conversation (self, picture, FALSE, error);
   if (conversation < 0)
-    return library_end (self, FALSE, NULL);
+    return FALSE;
 
   statement = library_prepare (self,
                        "INSERT INTO turns (key, conversation, place, asked, question, chips, answer, links, evidence, prompt, finished, stopped,"
@@ -227,7 +235,7 @@ descry_store_keep_turn (DescryStore *self,
                        " finished = ?10, stopped = ?11, soft_tokens = ?12, prompt_tokens = ?13, answer_tokens = ?14, first_token_ms = ?15,"
                        " total_ms = ?16", error);
   if (statement == NULL)
-    return library_end (self, FALSE, NULL);
+    return FALSE;
   library_bind_text (statement, 1, key);
   sqlite3_bind_int64 (statement, 2, conversation);
   sqlite3_bind_int64 (statement, 3, g_get_real_time ());
@@ -244,10 +252,70 @@ descry_store_keep_turn (DescryStore *self,
   sqlite3_bind_int64 (statement, 14, turn->answer_tokens);
   sqlite3_bind_double (statement, 15, turn->first_token_ms);
   sqlite3_bind_double (statement, 16, turn->total_ms);
-  good = library_finish (self, statement, error);
-  g_clear_pointer (&statement, sqlite3_finalize);
+  return library_finish (self, statement, error);
+}
 
-  return library_end (self, good, error);
+gboolean
+descry_store_keep_turn (DescryStore *self,
+                        const char  *hash,
+                        const char  *key,
+                        DescryTurn  *turn,
+                        gboolean     finished,
+                        GError     **error)
+{
+  g_autoptr (GError) local = NULL;
+
+  if (!library_begin (self, error))
+    return FALSE;
+
+  put_turn (self, hash, key, turn, finished, &local);
+  return end_with (self, g_steal_pointer (&local), error);
+}
+
+gboolean
+descry_store_restore_turn (DescryStore *self,
+                           const char  *hash,
+                           const char  *key,
+                           DescryTurn  *turn,
+                           gboolean     finished,
+                           const char  *after,
+                           GError     **error)
+{
+  /* Room behind the other one, then there; a turn before it that is itself gone leaves this one at the end. */
+  static const char *const behind[] = {
+    "UPDATE turns SET place = place + 1 WHERE conversation = (SELECT conversation FROM turns WHERE key = ?2)"
+    " AND place > (SELECT place FROM turns WHERE key = ?2)",
+    "UPDATE turns SET conversation = (SELECT conversation FROM turns WHERE key = ?2), place = 1 + (SELECT place FROM turns WHERE key = ?2)"
+    " WHERE key = ?1 AND EXISTS (SELECT 1 FROM turns WHERE key = ?2)",
+    NULL
+  };
+  static const char *const first[] = {
+    "UPDATE turns SET place = (SELECT min (other.place) - 1 FROM turns AS other WHERE other.conversation = turns.conversation) WHERE key = ?1",
+    NULL
+  };
+  const char *const *steps = after != NULL ? behind : first;
+  g_autoptr (GError) local = NULL;
+  gboolean good;
+  guint i;
+
+  if (!library_begin (self, error))
+    return FALSE;
+
+  good = put_turn (self, hash, key, turn, finished, &local);
+  for (i = 0; good && steps[i] != NULL; i++)
+    {
+      g_autoptr (Statement) statement = library_prepare (self, steps[i], &local);
+
+      if (statement == NULL)
+        break;
+      if (strstr (steps[i], "?1") != NULL)
+        library_bind_text (statement, 1, key);
+      if (after != NULL)
+        library_bind_text (statement, 2, after);
+      good = library_finish (self, statement, &local);
+    }
+
+  return end_with (self, g_steal_pointer (&local), error);
 }
 
 gboolean

@@ -313,6 +313,20 @@ turn_deleted_cb (DescryChat *chat,
 }
 
 static void
+turn_restored_cb (DescryChat *chat,
+                  const char *key,
+                  DescryTurn *turn,
+                  gboolean    finished,
+                  const char *after,
+                  Keeper     *self)
+{
+  if (self->hash != NULL)
+    descry_library_restore_turn (self->library, self->hash, key, turn, finished, after);
+  else
+    turn_changed_cb (self->window, key, turn, finished, self);
+}
+
+static void
 conversation_begun_cb (DescryWindow *window,
                        Keeper       *self)
 {
@@ -503,6 +517,7 @@ descry_library_attach (DescryLibrary *library,
   g_signal_connect (window, "edits-changed", G_CALLBACK (edits_changed_cb), self);
   g_signal_connect (window, "turn-changed", G_CALLBACK (turn_changed_cb), self);
   g_signal_connect (descry_window_get_chat (window), "turn-deleted", G_CALLBACK (turn_deleted_cb), self);
+  g_signal_connect (descry_window_get_chat (window), "turn-restored", G_CALLBACK (turn_restored_cb), self);
   g_signal_connect (window, "conversation-begun", G_CALLBACK (conversation_begun_cb), self);
   g_signal_connect (window, "destroy", G_CALLBACK (destroyed_cb), self);
   g_signal_connect (library, "problem", G_CALLBACK (problem_cb), self);

@@ -246,6 +246,18 @@ delete_turn_work (Worker     *worker,
 }
 
 static gboolean
+restore_turn_work (Worker     *worker,
+                   LibraryJob *job)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean good;
+
+  settle (worker, job->hash, &error);
+  good = error == NULL && descry_store_restore_turn (worker->store, job->hash, job->key, job->turn, job->complete, job->text, &error);
+  return conclude (worker, good, error);
+}
+
+static gboolean
 resume_conversation_work (Worker     *worker,
                           LibraryJob *job)
 {
@@ -363,6 +375,8 @@ work (Worker     *worker,
       return keep_turn_work (worker, job);
     case LIBRARY_DELETE_TURN:
       return delete_turn_work (worker, job);
+    case LIBRARY_RESTORE_TURN:
+      return restore_turn_work (worker, job);
     case LIBRARY_BEGIN_CONVERSATION:
       return begin_conversation_work (worker, job);
     case LIBRARY_RESUME_CONVERSATION:
@@ -417,17 +431,20 @@ is_write (const LibraryJob *job)
   return job->task == NULL && job->work != LIBRARY_CLOSE;
 }
 
-/* Only the newest of a turn, of a scene and of edits counts; it takes the older one's place in the order. */
+/* Only the newest of a turn, of a scene and of edits counts; it takes the older one's place in the order, but not from before
+ * something else was done to the same turn. */
 static void
 put_off (Worker     *worker,
          LibraryJob *job)
 {
   GList *l;
 
-  for (l = worker->late.head; l != NULL; l = l->next)
+  for (l = worker->late.tail; l != NULL; l = l->prev)
     {
       LibraryJob *other = l->data;
 
+      if (other->work != job->work && job->key != NULL && g_strcmp0 (other->key, job->key) == 0)
+        break;
       if (other->work == job->work && job->work != LIBRARY_BEGIN_CONVERSATION && g_strcmp0 (other->key, job->key) == 0
           && g_strcmp0 (other->hash, job->hash) == 0)
         {

@@ -224,6 +224,25 @@ descry_library_delete_turn (DescryLibrary *self,
 }
 
 void
+descry_library_restore_turn (DescryLibrary *self,
+                             const char    *hash,
+                             const char    *key,
+                             DescryTurn    *turn,
+                             gboolean       finished,
+                             const char    *after)
+{
+  LibraryJob *job = job_new (LIBRARY_RESTORE_TURN, hash);
+
+  g_return_if_fail (DESCRY_IS_LIBRARY (self) && hash != NULL && key != NULL && turn != NULL);
+
+  job->key = g_strdup (key);
+  job->turn = descry_turn_ref (turn);
+  job->complete = finished;
+  job->text = g_strdup (after);
+  push (self, job);
+}
+
+void
 descry_library_resume_conversation (DescryLibrary *self,
                                     const char    *key)
 {

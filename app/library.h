@@ -50,6 +50,9 @@ void           descry_library_keep_edits         (DescryLibrary *self, const cha
 /* @key: unique, of the window's making. */
 void           descry_library_keep_turn          (DescryLibrary *self, const char *hash, const char *key, DescryTurn *turn, gboolean finished); /* @turn stays as it is from now on */
 void           descry_library_delete_turn        (DescryLibrary *self, const char *key);
+/* A deleted one again, right after the turn of @after; NULL: as the first. */
+void           descry_library_restore_turn       (DescryLibrary *self, const char *hash, const char *key, DescryTurn *turn, gboolean finished,
+                                                   const char *after);
 /* The conversation of this turn is gone on with: it comes with the next opening of its picture. */
 void           descry_library_resume_conversation (DescryLibrary *self, const char *key);
 void           descry_library_begin_conversation (DescryLibrary *self, const char *hash);

@@ -54,7 +54,7 @@ struct _DescryChat
   gboolean           follow; /* the newest text */
 };
 
-enum { ASK, STOP, RESUME, LINK_HOVERED, LINK_ACTIVATED, QUESTION_CHANGED, TURN_DELETED, N_SIGNALS };
+enum { ASK, STOP, RESUME, LINK_HOVERED, LINK_ACTIVATED, QUESTION_CHANGED, DELETE_TURN, TURN_DELETED, TURN_RESTORED, N_SIGNALS };
 
 static guint signals[N_SIGNALS];
 
@@ -408,26 +408,66 @@ find_turn (DescryChat *self,
   return NULL;
 }
 
-static void
-delete_turn (DescryChat     *self,
-             DescryTurnView *view)
+static gboolean
+is_deleted (GtkWidget *view)
 {
-  g_autofree char *key = g_strdup (descry_turn_view_get_key (view));
+  return !gtk_widget_get_visible (view);
+}
 
-  if (self->restored == view)
-    self->restored = NULL;
-  gtk_box_remove (self->turns, GTK_WIDGET (view));
-  if (gtk_widget_get_first_child (GTK_WIDGET (self->turns)) == NULL)
-    gtk_stack_set_visible_child_name (self->stack, "empty");
-  if (key != NULL)
-    g_signal_emit (self, signals[TURN_DELETED], 0, key);
+/* Turns that are gone keep their places, unseen: they may come back. */
+static void
+show_page (DescryChat *self)
+{
+  GtkWidget *child = gtk_widget_get_first_child (GTK_WIDGET (self->turns));
+
+  while (child != NULL && is_deleted (child))
+    child = gtk_widget_get_next_sibling (child);
+  gtk_stack_set_visible_child_name (self->stack, child != NULL ? "turns" : "empty");
 }
 
 static void
 delete_cb (DescryTurnView *view,
            DescryChat     *self)
 {
-  delete_turn (self, view);
+  g_autofree char *key = g_strdup (descry_turn_view_get_key (view));
+
+  if (key != NULL)
+    g_signal_emit (self, signals[DELETE_TURN], 0, key, FALSE);
+}
+
+void
+descry_chat_set_deleted (DescryChat *self,
+                         GHashTable *keys)
+{
+  g_autofree char *before = NULL;
+  GtkWidget *child;
+
+  descry_assert_main_thread ();
+  for (child = gtk_widget_get_first_child (GTK_WIDGET (self->turns)); child != NULL; child = gtk_widget_get_next_sibling (child))
+    {
+      DescryTurnView *view = DESCRY_TURN_VIEW (child);
+      const char *key = descry_turn_view_get_key (view);
+      gboolean deleted = key != NULL && g_hash_table_contains (keys, key);
+
+      if (deleted && !is_deleted (child))
+        {
+          gtk_widget_set_visible (child, FALSE);
+          g_signal_emit (self, signals[TURN_DELETED], 0, key);
+        }
+      else if (!deleted && is_deleted (child))
+        {
+          g_autoptr (DescryTurn) turn = descry_turn_view_dup_turn (view);
+
+          gtk_widget_set_visible (child, TRUE);
+          g_signal_emit (self, signals[TURN_RESTORED], 0, key, turn, !descry_turn_view_is_interrupted (view), before);
+        }
+      if (!deleted && key != NULL)
+        {
+          g_free (before);
+          before = g_strdup (key);
+        }
+    }
+  show_page (self);
 }
 
 static void
@@ -578,14 +618,13 @@ descry_chat_begin (DescryChat *self,
                    const char *question)
 {
   g_autofree char *replaced = g_steal_pointer (&self->replaced);
-  DescryTurnView *before = replaced != NULL ? find_turn (self, replaced) : NULL;
 
   descry_assert_main_thread ();
   g_return_if_fail (self->running == NULL);
 
   self->running = add_turn (self, question, self->chips, DESCRY_TURN_VIEW (gtk_widget_get_last_child (GTK_WIDGET (self->turns))));
-  if (before != NULL)
-    delete_turn (self, before);
+  if (replaced != NULL && find_turn (self, replaced) != NULL)
+    g_signal_emit (self, signals[DELETE_TURN], 0, replaced, TRUE);
   gtk_text_buffer_set_text (gtk_text_view_get_buffer (self->entry), "", 0);
   g_array_set_size (self->chips, 0);
   update_chips (self);
@@ -680,7 +719,7 @@ descry_chat_get_history (DescryChat *self)
       DescryTurn *turn = descry_turn_view_get_turn (DESCRY_TURN_VIEW (child));
 
       /* What is asked now takes the place of the replaced one. */
-      if (turn != NULL && (self->replaced == NULL || g_strcmp0 (self->replaced, descry_turn_view_get_key (DESCRY_TURN_VIEW (child))) != 0))
+      if (turn != NULL && !is_deleted (child) && (self->replaced == NULL || g_strcmp0 (self->replaced, descry_turn_view_get_key (DESCRY_TURN_VIEW (child))) != 0))
         g_ptr_array_add (history, descry_turn_ref (turn));
     }
 
@@ -781,7 +820,11 @@ descry_chat_class_init (DescryChatClass *class)
   signals[LINK_ACTIVATED] = g_signal_new ("link-activated", DESCRY_TYPE_CHAT, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
                                           G_TYPE_NONE, 2, G_TYPE_POINTER, G_TYPE_UINT);
   signals[QUESTION_CHANGED] = g_signal_new ("question-changed", DESCRY_TYPE_CHAT, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
+  signals[DELETE_TURN] = g_signal_new ("delete-turn", DESCRY_TYPE_CHAT, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                                       G_TYPE_NONE, 2, G_TYPE_STRING, G_TYPE_BOOLEAN);
   signals[TURN_DELETED] = g_signal_new ("turn-deleted", DESCRY_TYPE_CHAT, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
+  signals[TURN_RESTORED] = g_signal_new ("turn-restored", DESCRY_TYPE_CHAT, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                                         G_TYPE_NONE, 4, G_TYPE_STRING, G_TYPE_POINTER, G_TYPE_BOOLEAN, G_TYPE_STRING);
 
   gtk_widget_class_set_template_from_resource (widget_class, DESCRY_RESOURCE_BASE "/ui/chat.ui");
   gtk_widget_class_bind_template_child (widget_class, DescryChat, column);

@@ -9,7 +9,11 @@
  *   "link-hovered"   (const guint *ids, guint n)
  *   "link-activated" (const guint *ids, guint n)
  *   "question-changed" (): the one that is being written
- *   "turn-deleted"   (const char *key): by a person, or another one has taken its place
+ *   "delete-turn"    (const char *key, gboolean replaced): a person wants it gone, or another one takes its place; answered by
+ *                    descry_chat_set_deleted()
+ *   "turn-deleted"   (const char *key): it is gone
+ *   "turn-restored"  (const char *key, DescryTurn *turn, gboolean finished, const char *after): it is back, after the turn of the
+ *                    other key (NULL: the first)
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -62,6 +66,8 @@ void       descry_chat_fail          (DescryChat *self, const char *message, gbo
 void       descry_chat_restore       (DescryChat *self, const char *key, DescryTurn *turn, gboolean interrupted);
 /* Under which the running turn is kept. */
 void       descry_chat_set_key       (DescryChat *self, const char *key);
+/* The keys of turns that are not to be seen; others that were gone are back in their places. */
+void       descry_chat_set_deleted   (DescryChat *self, GHashTable *keys);
 /* Scrolls to a turn; FALSE: it is not here. */
 gboolean   descry_chat_reveal        (DescryChat *self, const char *key);
 gboolean   descry_chat_is_running    (DescryChat *self);

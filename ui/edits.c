@@ -1,4 +1,4 @@
-/* edits.c - what a person changed in a picture's objects, with one undo stack
+/* edits.c - what a person changed in a picture's objects and conversation, with one undo stack
  *
  * A step is the whole state after it: states are a few dozen bytes an edit, and going back is no
  * inverse operation that could be wrong.
@@ -29,6 +29,7 @@ typedef struct
   DescryEditKind kind; /* of the step that led here */
   GHashTable    *changes; /* id -> Change; shared by steps that change none of it */
   GHashTable    *hidden; /* set of ids */
+  GHashTable    *turns; /* set of the keys of deleted ones; shared like the changes */
   guint          solo;
   float          threshold;
 } State;
@@ -78,6 +79,7 @@ state_free (gpointer data)
 
   g_hash_table_unref (state->changes);
   g_hash_table_unref (state->hidden);
+  g_hash_table_unref (state->turns);
   g_free (state);
 }
 
@@ -88,6 +90,7 @@ state_new (float threshold)
 
   state->changes = g_hash_table_new_full (NULL, NULL, NULL, change_free);
   state->hidden = g_hash_table_new (NULL, NULL);
+  state->turns = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   state->threshold = threshold;
   return state;
 }
@@ -107,6 +110,14 @@ set_hidden (State      *state,
     g_hash_table_add (state->hidden, id);
 }
 
+static void
+share_turns (State       *state,
+             const State *from)
+{
+  g_hash_table_unref (state->turns);
+  state->turns = g_hash_table_ref (from->turns);
+}
+
 static State *
 state_copy (const State   *from,
             DescryEditKind kind)
@@ -118,7 +129,8 @@ state_copy (const State   *from,
   state->kind = kind;
   state->solo = from->solo;
   set_hidden (state, from->hidden);
-  if (kind != DESCRY_EDIT_RENAME && kind != DESCRY_EDIT_DELETE)
+  share_turns (state, from);
+  if (kind != DESCRY_EDIT_RENAME && kind != DESCRY_EDIT_DELETE && kind != DESCRY_EDIT_REGION)
     {
       g_hash_table_unref (state->changes);
       state->changes = g_hash_table_ref (from->changes);
@@ -171,6 +183,14 @@ find_change (const State        *state,
   return change != NULL && descry_box_iou (change->box, object->box) >= SAME_PLACE ? change : NULL;
 }
 
+static void
+clear_applied (DescryEdits *edits)
+{
+  g_clear_pointer (&edits->found, descry_scene_unref);
+  g_clear_pointer (&edits->changes, g_hash_table_unref);
+  g_clear_pointer (&edits->applied, descry_scene_unref);
+}
+
 DescryEdits *
 descry_edits_new (DescryEditsFunc changed,
                   gpointer        data)
@@ -190,9 +210,7 @@ descry_edits_free (DescryEdits *edits)
   if (edits == NULL)
     return;
 
-  g_clear_pointer (&edits->found, descry_scene_unref);
-  g_clear_pointer (&edits->changes, g_hash_table_unref);
-  g_clear_pointer (&edits->applied, descry_scene_unref);
+  clear_applied (edits);
   g_ptr_array_unref (edits->states);
   g_free (edits);
 }
@@ -296,6 +314,75 @@ descry_edits_delete (DescryEdits *edits,
 
   push (edits, state);
   return TRUE;
+}
+
+void
+descry_edits_add_region (DescryEdits        *edits,
+                         const DescryObject *found)
+{
+  State *state;
+  guint i;
+
+  g_return_if_fail (edits != NULL);
+  g_return_if_fail (found != NULL);
+
+  state = state_copy (current (edits), DESCRY_EDIT_REGION);
+  g_hash_table_remove (state->changes, GUINT_TO_POINTER (found->id));
+  /* Before this step it was not there. */
+  for (i = 0; i <= edits->at; i++)
+    g_hash_table_insert (((State *) g_ptr_array_index (edits->states, i))->changes, GUINT_TO_POINTER (found->id), change_new (found->box, NULL, TRUE));
+  clear_applied (edits);
+  push (edits, state);
+}
+
+gboolean
+descry_edits_delete_turn (DescryEdits *edits,
+                          const char  *key)
+{
+  const State *now = current (edits);
+  GHashTableIter iter;
+  gpointer other;
+  State *state;
+
+  g_return_val_if_fail (key != NULL, FALSE);
+
+  if (g_hash_table_contains (now->turns, key))
+    return FALSE;
+
+  state = state_copy (now, DESCRY_EDIT_DELETE_TURN);
+  g_hash_table_unref (state->turns);
+  state->turns = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  g_hash_table_iter_init (&iter, now->turns);
+  while (g_hash_table_iter_next (&iter, &other, NULL))
+    g_hash_table_add (state->turns, g_strdup (other));
+  g_hash_table_add (state->turns, g_strdup (key));
+  push (edits, state);
+  return TRUE;
+}
+
+void
+descry_edits_forget_turns (DescryEdits *edits)
+{
+  gboolean changed = FALSE;
+  guint i;
+
+  /* A state that differs from the one before it by turns alone is none any more. */
+  for (i = edits->states->len; i > 0; i--)
+    {
+      State *state = g_ptr_array_index (edits->states, i - 1);
+
+      changed |= g_hash_table_size (state->turns) > 0;
+      g_hash_table_unref (state->turns);
+      state->turns = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+      if (state->kind != DESCRY_EDIT_DELETE_TURN || i == 1)
+        continue;
+      g_ptr_array_remove_index (edits->states, i - 1);
+      if (edits->at >= i - 1)
+        edits->at--;
+      changed = TRUE;
+    }
+  if (changed)
+    notify (edits);
 }
 
 static gboolean
@@ -500,9 +587,7 @@ descry_edits_apply (DescryEdits *edits,
         }
     }
 
-  g_clear_pointer (&edits->found, descry_scene_unref);
-  g_clear_pointer (&edits->changes, g_hash_table_unref);
-  g_clear_pointer (&edits->applied, descry_scene_unref);
+  clear_applied (edits);
   edits->found = descry_scene_ref (found);
   edits->changes = g_hash_table_ref (state->changes);
   edits->applied = descry_scene_ref (scene);
@@ -532,6 +617,12 @@ float
 descry_edits_threshold (DescryEdits *edits)
 {
   return current (edits)->threshold;
+}
+
+GHashTable *
+descry_edits_deleted_turns (DescryEdits *edits)
+{
+  return current (edits)->turns;
 }
 
 /* --------- Keeping ------------------ */
@@ -595,6 +686,7 @@ descry_edits_from_json (DescryEdits *edits,
     }
   if (!json_is_object (json))
     goto bad;
+  share_turns (state, current (edits));
 
   begin_anew (edits, state);
   return TRUE;

@@ -1,4 +1,4 @@
-/* edits.h - what a person changed in a picture's objects, with one undo stack
+/* edits.h - what a person changed in a picture's objects and conversation, with one undo stack
  *
  * A layer over the engine's immutable scenes: they stay as they were found, and what is drawn, asked
  * about and exported is descry_edits_apply() of the newest. An edit belongs to an object's id and
@@ -26,7 +26,9 @@ typedef enum
   DESCRY_EDIT_HIDE,
   DESCRY_EDIT_SHOW,
   DESCRY_EDIT_SOLO,
-  DESCRY_EDIT_THRESHOLD
+  DESCRY_EDIT_THRESHOLD,
+  DESCRY_EDIT_REGION,
+  DESCRY_EDIT_DELETE_TURN
 } DescryEditKind;
 
 /* After each change, undo and redo. */
@@ -45,6 +47,14 @@ gboolean       descry_edits_rename (DescryEdits *edits, const DescryObject *foun
 
 /* @ids of objects of @found; one step for all. FALSE if nothing changes. */
 gboolean       descry_edits_delete (DescryEdits *edits, DescryScene *found, const guint *ids, guint n);
+
+/* An object that a person pointed at or drew has been found: what was found is not taken back, going back hides it. */
+void           descry_edits_add_region (DescryEdits *edits, const DescryObject *found);
+
+/* A turn of the conversation goes, by its key. FALSE if it is gone already. */
+gboolean       descry_edits_delete_turn (DescryEdits *edits, const char *key);
+/* Another conversation: turns of the old one cannot come back, and there are no steps for them any more. */
+void           descry_edits_forget_turns (DescryEdits *edits);
 
 /* What the view shows now: @hidden is a set of ids (GUINT_TO_POINTER) or %NULL. No difference is no step; changes of the
  * threshold alone are one step until descry_edits_end_step(). */
@@ -67,12 +77,14 @@ gboolean       descry_edits_is_hidden  (DescryEdits *edits, guint id);
 GHashTable    *descry_edits_hidden     (DescryEdits *edits); /* set of ids; (transfer none) */
 guint          descry_edits_solo       (DescryEdits *edits);
 float          descry_edits_threshold  (DescryEdits *edits);
+GHashTable    *descry_edits_deleted_turns (DescryEdits *edits); /* set of keys; (transfer none) */
 
 /* A tag says nothing of an object that is there no more: it goes with the last object of its name. Only before @scene is
  * published. */
 void           descry_edits_drop_tag    (DescryScene *scene, const char *name);
 
-/* What is to be kept with a picture: names, deleted and hidden objects; and back, as a new beginning without steps. */
+/* What is to be kept with a picture: names, deleted and hidden objects; and back, as a new beginning without steps;
+ * turns that have been deleted stay so. */
 json_t        *descry_edits_to_json    (DescryEdits *edits);
 gboolean       descry_edits_from_json  (DescryEdits *edits, json_t *json, GError **error);
 

@@ -41,6 +41,7 @@ struct _DescryTurnView
   GtkLabel     *stage;
   GtkBox       *footer;
   GtkWidget    *resume; /* the button in it, or NULL */
+  gboolean      interrupted; /* the program ended before its answer did */
   char         *hovered_uri;
 };
 
@@ -516,12 +517,19 @@ descry_turn_view_interrupt (DescryTurnView *self,
 
   g_return_if_fail (self->turn == NULL);
 
+  self->interrupted = TRUE;
   show_turn (self, turn);
   gtk_widget_set_halign (button, GTK_ALIGN_START);
   g_signal_connect_object (button, "clicked", G_CALLBACK (repeat_clicked_cb), self, 0);
   gtk_box_append (column, button);
   gtk_box_reorder_child_after (column, button, GTK_WIDGET (self->answer));
   add_footer (self, _("Interrupted: Descry ended before the answer did"));
+}
+
+gboolean
+descry_turn_view_is_interrupted (DescryTurnView *self)
+{
+  return self->interrupted;
 }
 
 void

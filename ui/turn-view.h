@@ -37,6 +37,8 @@ void        descry_turn_view_fail      (DescryTurnView *self, const char *messag
 /* Instead of finish: the program ended while it was answered. */
 void        descry_turn_view_interrupt (DescryTurnView *self, DescryTurn *turn, DescryScene *scene);
 
+gboolean    descry_turn_view_is_interrupted (DescryTurnView *self);
+
 /* Under which it is kept. */
 void        descry_turn_view_set_key   (DescryTurnView *self, const char *key);
 const char *descry_turn_view_get_key   (DescryTurnView *self);

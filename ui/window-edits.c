@@ -1,4 +1,4 @@
-/* window-edits.c - rename, hide, delete, and the way back
+/* window-edits.c - rename, hide, delete objects and turns, and the way back
  *
  * Every way of changing what the canvas shows ends in its "visibility" or "threshold", so steps are
  * taken there, and undo sets the canvas from the edits.
@@ -80,6 +80,7 @@ edited_cb (DescryEdits *edits,
     adw_toast_set_button_label (self->undo_toast, NULL);
   show_view (self);
   descry_window_show_edits (self);
+  descry_chat_set_deleted (self->chat, descry_edits_deleted_turns (edits));
   descry_window_keep_edits (self);
   if (self->analysis == NULL)
     descry_window_update_title (self);
@@ -197,6 +198,16 @@ offer_undo (DescryWindow *self,
   g_signal_connect_object (toast, "dismissed", G_CALLBACK (toast_gone_cb), self, 0);
   self->undo_toast = toast;
   adw_toast_overlay_add_toast (self->toasts, toast);
+}
+
+static void
+delete_turn_cb (DescryChat   *chat,
+                const char   *key,
+                gboolean      replaced,
+                DescryWindow *self)
+{
+  if (descry_edits_delete_turn (self->edits, key) && !replaced)
+    offer_undo (self, _("Question and answer deleted"));
 }
 
 /* --------- Commands ------------------ */
@@ -343,6 +354,7 @@ descry_window_init_edits (DescryWindow *self)
 
   self->edits = descry_edits_new (edited_cb, self);
   g_action_map_add_action_entries (G_ACTION_MAP (self), entries, G_N_ELEMENTS (entries), self);
+  g_signal_connect_object (self->chat, "delete-turn", G_CALLBACK (delete_turn_cb), self, 0);
   g_signal_connect_object (self->canvas, "notify::visibility", G_CALLBACK (view_changed_cb), self, 0);
   g_signal_connect_object (self->canvas, "notify::threshold", G_CALLBACK (view_changed_cb), self, 0);
   gtk_event_controller_set_propagation_phase (events, GTK_PHASE_CAPTURE);

@@ -223,6 +223,7 @@ descry_window_clear_conversation (DescryWindow *self)
     }
   descry_window_end_turn (self, NULL);
   descry_chat_clear (self->chat);
+  descry_edits_forget_turns (self->edits);
 }
 
 /* --------- Wiring ------------------ */

@@ -245,7 +245,10 @@ segmented_cb (GObject      *source,
       descry_window_set_scene (self, scene);
       descry_window_keep_scene (self);
       if (newest != 0)
-        descry_canvas_select (self->canvas, &newest, 1);
+        {
+          descry_edits_add_region (self->edits, descry_scene_find (scene, newest));
+          descry_canvas_select (self->canvas, &newest, 1);
+        }
       else
         descry_window_toast (self, _("Nothing stands out there"));
     }

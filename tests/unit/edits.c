@@ -233,6 +233,79 @@ test_json (void)
   g_assert_cmpstr (name_of (back, found, 1), ==, "mug");
 }
 
+/* What was drawn is not there before it was, also in states that share their changes with others. */
+static void
+test_region (void)
+{
+  g_autoptr (DescryScene) found = scene_table ();
+  g_autoptr (DescryEdits) edits = descry_edits_new (NULL, NULL);
+  g_autoptr (DescryScene) before = NULL, after = NULL;
+  guint id;
+
+  g_assert_true (descry_edits_rename (edits, descry_scene_find (found, 1), "mug"));
+  descry_edits_set_view (edits, NULL, 2, DESCRY_SCENE_THRESHOLD);
+  id = scene_add (found, "region", NULL, 30, 30);
+  {
+    g_autoptr (DescryScene) looked_at = descry_edits_apply (edits, found); /* kept for the next time */
+
+    g_assert_nonnull (descry_scene_find (looked_at, id));
+  }
+  descry_edits_add_region (edits, descry_scene_find (found, id));
+  g_assert_cmpint (descry_edits_undo_kind (edits), ==, DESCRY_EDIT_REGION);
+  after = descry_edits_apply (edits, found);
+  g_assert_nonnull (descry_scene_find (after, id));
+  g_assert_true (descry_edits_undo (edits));
+  before = descry_edits_apply (edits, found);
+  g_assert_null (descry_scene_find (before, id));
+  g_assert_cmpstr (name_of (edits, found, 1), ==, "mug");
+  g_assert_true (descry_edits_undo (edits));
+  g_assert_null (name_of (edits, found, id));
+  g_assert_true (descry_edits_redo (edits));
+  g_assert_true (descry_edits_redo (edits));
+  g_assert_cmpstr (name_of (edits, found, id), ==, "region");
+}
+
+static void
+test_turns (void)
+{
+  g_autoptr (DescryEdits) edits = descry_edits_new (changed_cb, NULL);
+  g_autoptr (json_t) json = NULL;
+
+  g_assert_true (descry_edits_delete_turn (edits, "a"));
+  g_assert_false (descry_edits_delete_turn (edits, "a"));
+  descry_edits_set_view (edits, NULL, 1, DESCRY_SCENE_THRESHOLD);
+  g_assert_true (descry_edits_delete_turn (edits, "b"));
+  g_assert_cmpuint (g_hash_table_size (descry_edits_deleted_turns (edits)), ==, 2);
+  g_assert_true (descry_edits_undo (edits));
+  g_assert_true (g_hash_table_contains (descry_edits_deleted_turns (edits), "a"));
+  g_assert_false (g_hash_table_contains (descry_edits_deleted_turns (edits), "b"));
+
+  /* Objects' edits that come from the file later are a new beginning; turns that went meanwhile stay away. */
+  json = descry_edits_to_json (edits);
+  g_assert_true (descry_edits_from_json (edits, json, NULL));
+  g_assert_false (descry_edits_undo (edits));
+  g_assert_true (g_hash_table_contains (descry_edits_deleted_turns (edits), "a"));
+
+  /* Steps that were of turns alone go with their conversation, the others stay in their order. */
+  descry_edits_clear (edits, DESCRY_SCENE_THRESHOLD);
+  g_assert_true (descry_edits_delete_turn (edits, "c"));
+  descry_edits_set_view (edits, NULL, 2, DESCRY_SCENE_THRESHOLD);
+  g_assert_true (descry_edits_delete_turn (edits, "d"));
+  descry_edits_set_view (edits, NULL, 3, DESCRY_SCENE_THRESHOLD);
+  g_assert_true (descry_edits_undo (edits));
+  n_changes = 0;
+  descry_edits_forget_turns (edits);
+  g_assert_cmpuint (n_changes, ==, 1);
+  g_assert_cmpuint (g_hash_table_size (descry_edits_deleted_turns (edits)), ==, 0);
+  g_assert_cmpuint (descry_edits_solo (edits), ==, 2);
+  g_assert_true (descry_edits_redo (edits));
+  g_assert_cmpuint (descry_edits_solo (edits), ==, 3);
+  g_assert_true (descry_edits_undo (edits));
+  g_assert_true (descry_edits_undo (edits));
+  g_assert_cmpuint (descry_edits_solo (edits), ==, 0);
+  g_assert_false (descry_edits_undo (edits));
+}
+
 int
 main (int    argc,
       char **argv)
@@ -245,5 +318,7 @@ main (int    argc,
   g_test_add_func ("/edits/other object", test_other_object);
   g_test_add_func ("/edits/many", test_many);
   g_test_add_func ("/edits/json", test_json);
+  g_test_add_func ("/edits/region", test_region);
+  g_test_add_func ("/edits/turns", test_turns);
   return g_test_run ();
 }

@@ -181,6 +181,87 @@ test_conversations (void)
 }
 
 static void
+restore (DescryStore *store,
+         const char  *key,
+         gboolean     finished,
+         const char  *after)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DescryTurn) turn = make_turn ("Back?", "Back again.");
+
+  descry_store_restore_turn (store, hash_a, key, turn, finished, after, &error);
+  g_assert_no_error (error);
+}
+
+/* The keys of a picture's turns, "abc"; capitals: finished. */
+static char *
+list_turns (DescryStore *store)
+{
+  g_autoptr (GPtrArray) turns = descry_store_load_turns (store, hash_a, NULL);
+  GString *keys = g_string_new (NULL);
+  guint i;
+
+  for (i = 0; i < turns->len; i++)
+    {
+      const DescryKeptTurn *kept = turns->pdata[i];
+
+      g_string_append_c (keys, kept->finished ? g_ascii_toupper (*kept->key) : *kept->key);
+    }
+  return g_string_free (keys, FALSE);
+}
+
+#define ASSERT_TURNS(expected)                  \
+  G_STMT_START                                  \
+  {                                             \
+    g_autofree char *list = list_turns (store); \
+                                                \
+    g_assert_cmpstr (list, ==, expected);       \
+  }                                             \
+  G_STMT_END
+
+/* A deleted turn comes back where it was. */
+static void
+test_restore (void)
+{
+  g_autofree char *path = scratch_path ("restore.sqlite");
+  g_autoptr (DescryStore) store = open_store (path);
+  static const char *const keys[] = { "a", "b", "c" };
+  guint i;
+
+  remember (store, hash_a, "a", "/a");
+  for (i = 0; i < G_N_ELEMENTS (keys); i++)
+    keep (store, hash_a, keys[i], "Which?", "This one.", TRUE);
+  g_assert_true (descry_store_delete_turn (store, "b", NULL));
+  ASSERT_TURNS ("AC");
+  restore (store, "b", TRUE, "a");
+  ASSERT_TURNS ("ABC");
+  g_assert_cmpuint (count_found (store, "again"), ==, 1);
+  g_assert_true (descry_store_delete_turn (store, "a", NULL));
+  restore (store, "a", TRUE, NULL);
+  ASSERT_TURNS ("ABC");
+  g_assert_true (descry_store_delete_turn (store, "c", NULL));
+  restore (store, "c", FALSE, "b");
+  ASSERT_TURNS ("ABc");
+  /* The one before it is gone, perhaps in another window: at the end. */
+  g_assert_true (descry_store_delete_turn (store, "a", NULL));
+  restore (store, "a", TRUE, "gone");
+  ASSERT_TURNS ("BcA");
+  /* In its own conversation, however many began since. */
+  g_assert_true (descry_store_begin_conversation (store, hash_a, NULL));
+  keep (store, hash_a, "n", "New?", "New.", TRUE);
+  g_assert_true (descry_store_delete_turn (store, "c", NULL));
+  restore (store, "c", TRUE, "b");
+  ASSERT_TURNS ("N");
+  g_assert_true (descry_store_resume_conversation (store, "c", NULL));
+  ASSERT_TURNS ("BCA");
+  /* Nothing of a picture that has been forgotten. */
+  g_assert_true (descry_store_forget_picture (store, hash_a, NULL));
+  restore (store, "b", TRUE, NULL);
+  ASSERT_TURNS ("");
+  g_assert_cmpuint (count_bytes (path, "Back again"), ==, 0);
+}
+
+static void
 test_search (void)
 {
   g_autofree char *path = scratch_path ("search.sqlite");
@@ -455,6 +536,7 @@ main (int    argc,
   g_test_add_func ("/library/round trip", test_round_trip);
   g_test_add_func ("/library/bundles", test_bundles);
   g_test_add_func ("/library/conversations", test_conversations);
+  g_test_add_func ("/library/restore", test_restore);
   g_test_add_func ("/library/search", test_search);
   g_test_add_func ("/library/migration", test_migration);
   g_test_add_func ("/library/forget", test_forget);
