@@ -352,14 +352,15 @@ try_onednn (DescryRun  *run,
             DescryConv *conv,
             const DescryConvCall *call)
 {
+  /* Where the own kernels round: rounding depthwise layers and the first ones too costs EfficientNet ten times the error. */
+  gboolean short_products = conv->shape.bf16 && !conv->shape.depthwise && conv->in >= 16 && descry_ops_fast (conv->device);
   GError *error = NULL;
   const float *weights, *bias;
 
   if (conv->onednn == NULL)
     return FALSE;
   if (descry_ops_provider (conv->device) != DESCRY_GEMM_OWN
-      && descry_onednn_conv (run, call->y, call->x, conv->onednn, &call->shape, call->act, call->residual,
-                             conv->shape.bf16 && descry_ops_fast (conv->device)))
+      && descry_onednn_conv (run, call->y, call->x, conv->onednn, &call->shape, call->act, call->residual, short_products))
     return TRUE;
 
   if (conv->weights.buffer == NULL)

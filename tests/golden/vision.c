@@ -14,10 +14,28 @@
 #include "compute/models/vision.h"
 #include "compute/ops/provider.h"
 
-#define LIMIT 1e-6 /* NMSE at a network's output */
-#define FAST_LIMIT 1e-3 /* bfloat16 products: spec/porting.md 5.2 */
+/* What one output may differ by. */
+typedef struct
+{
+  double nmse;
+  double power; /* of the sum of squares of all elements, those that are not compared too; relative */
+} Gate;
 
-static double limit = LIMIT; /* of the test that runs */
+static const Gate exact = { 1e-6, 1e-3 };
+
+/* Gates of the fast path, output by output. `scripts/vision.py PACKAGES --rounding` rounds what convolutions multiply to
+ * bfloat16 in the reference itself, where the application does, and compares with the unrounded reference on eight
+ * pictures. Where a sum falls beside a tie is chance: an implementation that rounds at the same places is another draw
+ * from the same heap. So each gate is twice the largest of the eight, and NMSE never over 1e-3 (spec/porting.md 5.2).
+ * Rounding depthwise layers too would show: EfficientNet's features then have 2.3e-3 to 4.7e-3. CenterNet has no layer
+ * that may be rounded. */
+static const Gate fast_efficientnet[] = { { 1.0e-3, 1.03e-2 }, { 3.2e-4, 4.6e-3 }, { 2.6e-4, 1.03e-2 } };
+static const Gate fast_nanodet[] = { { 1.7e-4, 1.30e-2 }, { 7.4e-5, 6.7e-3 }, { 1.47e-4, 1.03e-2 }, { 8.5e-5, 4.0e-3 }, { 1.01e-4, 4.5e-3 }, { 6.8e-5, 7.1e-3 } };
+static const Gate fast_centernet[] = { { 1e-6, 1e-3 }, { 1e-6, 1e-3 } };
+static const Gate fast_isnet[] = { { 5.3e-6, 1.64e-4 } };
+
+static const Gate *gates; /* of the outputs of the fast test that runs, or NULL */
+static guint       n_gates;
 
 /* One output of the reference. */
 typedef struct
@@ -121,8 +139,15 @@ check_output (DescryRun   *run,
   g_autofree float *found = NULL;
   g_autoptr (GError) error = NULL;
   double wrong = 0.0, power = 0.0, total = 0.0, most = 0.0;
+  Gate gate = exact;
   gsize i;
 
+  if (gates != NULL)
+    {
+      g_assert_cmpuint (n_gates, >, 0);
+      gate = *gates++;
+      n_gates--;
+    }
   descry_run_finish (run, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (descry_tensor_count (tensor), ==, e.count);
@@ -144,8 +169,7 @@ check_output (DescryRun   *run,
     }
 
   g_test_message ("%s: NMSE %.2g, largest difference %.2g, power %+.2g", name, wrong / power, most, total / e.power - 1.0);
-  /* The sum is over all elements, also those that are not compared; an error of this NMSE moves it by at most 2 sqrt (NMSE). */
-  if (wrong > limit * power || fabs (total - e.power) > MAX (1e-3, limit > LIMIT ? 2 * sqrt (limit) : 0) * e.power)
+  if (wrong > gate.nmse * power || fabs (total - e.power) > gate.power * e.power)
     g_error ("%s: NMSE %g, sum of squares %g, expected %g", name, wrong / power, total, e.power);
 }
 
@@ -266,11 +290,13 @@ static const struct
 {
   const char *name;
   NetworkTest test;
+  const Gate *fast;
+  guint       n_outputs;
 } networks[] = {
-  { "efficientnet-lite0", run_efficientnet },
-  { "nanodet", run_nanodet },
-  { "centernet", run_centernet },
-  { "isnet", run_isnet },
+  { "efficientnet-lite0", run_efficientnet, fast_efficientnet, G_N_ELEMENTS (fast_efficientnet) },
+  { "nanodet", run_nanodet, fast_nanodet, G_N_ELEMENTS (fast_nanodet) },
+  { "centernet", run_centernet, fast_centernet, G_N_ELEMENTS (fast_centernet) },
+  { "isnet", run_isnet, fast_isnet, G_N_ELEMENTS (fast_isnet) },
 };
 
 static void
@@ -299,13 +325,15 @@ check_network (guint              which,
 
   descry_gemm_force (device, provider);
   descry_ops_set_fast (device, fast);
-  limit = fast ? FAST_LIMIT : LIMIT;
 
   for (times = 0; times < 2; times++)
     {
       g_autoptr (DescryRun) run = descry_run_new (device, NULL);
 
+      gates = fast ? networks[which].fast : NULL;
+      n_gates = fast ? networks[which].n_outputs : 0;
       networks[which].test (device, run, gguf, golden, golden + size);
+      g_assert_cmpuint (n_gates, ==, 0);
     }
   descry_device_trim (device);
   live = descry_device_stats (device)->live_bytes;
@@ -324,6 +352,13 @@ static void
 test_fast (gconstpointer which)
 {
   check_network (GPOINTER_TO_UINT (which), DESCRY_FAMILY_AUTO, DESCRY_GEMM_AUTO, TRUE);
+}
+
+/* oneDNN's bfloat16, as on processors with a unit for it: under the same gates. */
+static void
+test_fast_onednn (gconstpointer which)
+{
+  check_network (GPOINTER_TO_UINT (which), DESCRY_FAMILY_AUTO, DESCRY_GEMM_ONEDNN, TRUE);
 }
 
 static void
@@ -362,7 +397,7 @@ main (int    argc,
       char **argv)
 {
   static const struct { const char *name; GTestDataFunc test; } ways[] = {
-    { "device", test_device }, { "fast", test_fast }, { "own", test_own }, { "gpu", test_gpu },
+    { "device", test_device }, { "fast", test_fast }, { "fast-onednn", test_fast_onednn }, { "own", test_own }, { "gpu", test_gpu },
   };
   guint i, k;
 

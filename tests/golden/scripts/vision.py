@@ -2,6 +2,11 @@
 """Reference outputs of the compact bundle's picture networks, from their published files.
 
     vision.py PACKAGES OUT [efficientnet-lite0 nanodet centernet isnet]
+    vision.py PACKAGES --rounding [efficientnet-lite0 nanodet isnet]
+
+The second form writes nothing: it prints what rounding to bfloat16 does to the reference itself, on PICTURES pictures,
+the golden one first; tests/golden/vision.c has its fast gates from there. Rounded are both operands of every convolution
+that is not depthwise and has at least 16 input channels, as the application does it. CenterNet has no such layer.
 
 PACKAGES holds the unpacked packages: efficientnet/ (the wheel), human-models/package/, imgly/package/.
 Needs numpy, torch; onnx and onnxruntime for isnet. SPDX-License-Identifier: GPL-3.0-or-later
@@ -48,6 +53,15 @@ def picture(seed, height, width):
     return ((total // 7) * (2 + inside) // 4 + 60 * inside).clip(0, 255).astype(np.uint8)
 
 
+PICTURES = 8
+rounding = False  # of what convolutions multiply
+shift = 0  # added to the pictures' seeds
+
+
+def rounded(x, channels, depthwise=False):
+    return x.bfloat16().float() if rounding and not depthwise and channels >= 16 else x
+
+
 def nchw(pixels):
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None]
 
@@ -69,11 +83,16 @@ def efficientnet(packages):
     kernels, strides = [3, 3, 3, 5, 5, 3, 3, 3, 5, 5, 5, 5, 5, 5, 5, 3], [1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1]
 
     def conv(x, name, norm, kernel=1, stride=1, groups=1, act=True):
-        x = F.conv2d(same(x, kernel, stride), state[name + ".weight"], None, stride, groups=groups)
-        x = F.batch_norm(x, state[norm + ".running_mean"], state[norm + ".running_var"], state[norm + ".weight"], state[norm + ".bias"], eps=1e-3)
+        weight, scale = state[name + ".weight"], state[norm + ".weight"] / torch.sqrt(state[norm + ".running_var"] + 1e-3)
+        if rounding:  # as the converter does: the norm goes into the weights, then they are rounded
+            x = F.conv2d(rounded(same(x, kernel, stride), x.shape[1], groups > 1), rounded(weight * scale[:, None, None, None], x.shape[1], groups > 1),
+                         state[norm + ".bias"] - state[norm + ".running_mean"] * scale, stride, groups=groups)
+        else:
+            x = F.conv2d(same(x, kernel, stride), weight, None, stride, groups=groups)
+            x = F.batch_norm(x, state[norm + ".running_mean"], state[norm + ".running_var"], state[norm + ".weight"], state[norm + ".bias"], eps=1e-3)
         return F.relu6(x) if act else x
 
-    x = torch.cat([nchw((picture(seed, 224, 224).astype(np.float32) - 127) / 128) for seed in (1, 2)])
+    x = torch.cat([nchw((picture(seed, 224, 224).astype(np.float32) - 127) / 128) for seed in (1 + shift, 2 + shift)])
     x = conv(x, "_conv_stem", "_bn0", 3, 2)
     for i in range(16):
         block, start = f"_blocks.{i}.", x
@@ -137,7 +156,8 @@ class Graph:
         if self.attr(node, "padding", "string") == "SAME":
             x = same(x, w.shape[0], stride)
         w = w.permute(2, 3, 0, 1) if depthwise else w.permute(3, 2, 0, 1)
-        return F.conv2d(x, w, None, stride, groups=x.shape[1] if depthwise else 1).permute(0, 2, 3, 1)
+        channels = x.shape[1]
+        return F.conv2d(rounded(x, channels, depthwise), rounded(w, channels, depthwise), None, stride, groups=channels if depthwise else 1).permute(0, 2, 3, 1)
 
     def apply(self, node, v):
         op = node["op"]
@@ -197,7 +217,7 @@ class Graph:
 
 def nanodet(packages):
     graph = Graph(packages / "human-models/package/models/nanodet.json", "input_1", "nchw")
-    bgr = picture(3, 416, 416)[:, :, ::-1].astype(np.float32)
+    bgr = picture(3 + shift, 416, 416)[:, :, ::-1].astype(np.float32)
     x = (bgr - np.float32([103.53, 116.28, 123.675])) / np.float32([57.375, 57.12, 58.395])
     names = ["Identity", "Identity_1", "Identity_2", "Identity_3", "Identity_4", "Identity_5"]
     return [(v, 37) for v in graph.run(nchw(x), names)]
@@ -205,7 +225,7 @@ def nanodet(packages):
 
 def centernet(packages):
     graph = Graph(packages / "human-models/package/models/centernet.json", "tower_0/images", "nhwc")
-    x = torch.from_numpy(picture(4, 512, 512).astype(np.float32))[None]
+    x = torch.from_numpy(picture(4 + shift, 512, 512).astype(np.float32))[None]
     return [(v, 61) for v in graph.run(x, ["tower_0/keypoints", "tower_0/wh"])]
 
 
@@ -284,17 +304,66 @@ def isnet_float(packages, size):
     return helper.make_model(result, opset_imports=model.opset_import, ir_version=model.ir_version)
 
 
+def round_onnx(model):
+    """Casts to bfloat16 and back before both operands of convolutions."""
+    from onnx import TensorProto, helper
+
+    channels = {t.name: t.dims[1] for t in model.graph.initializer if len(t.dims) == 4}
+    nodes, made = [], set()
+    for node in model.graph.node:
+        if node.op_type == "Conv" and channels[node.input[1]] >= 16:
+            for i in (0, 1):
+                name = node.input[i]
+                if name not in made:
+                    made.add(name)
+                    nodes.append(helper.make_node("Cast", [name], [name + "_short"], to=TensorProto.BFLOAT16))
+                    nodes.append(helper.make_node("Cast", [name + "_short"], [name + "_rounded"], to=TensorProto.FLOAT))
+                node.input[i] = name + "_rounded"
+        nodes.append(node)
+    result = helper.make_graph(nodes, "isnet", model.graph.input, model.graph.output, model.graph.initializer)
+    return helper.make_model(result, opset_imports=[helper.make_opsetid(o.domain, max(o.version, 13)) if o.domain == "" else o for o in model.opset_import],
+                             ir_version=max(model.ir_version, 8))
+
+
+sessions = {}
+
+
 def isnet(packages):
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(isnet_float(packages, 512).SerializeToString(), providers=["CPUExecutionProvider"])
-    x = (picture(5, 512, 512).astype(np.float32) - 128) / 256
+    if rounding not in sessions:
+        model = isnet_float(packages, 512)
+        options = onnxruntime.SessionOptions()
+        # Pairs of casts are taken for superfluous otherwise.
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL if rounding else onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        sessions[rounding] = onnxruntime.InferenceSession((round_onnx(model) if rounding else model).SerializeToString(), options,
+                                                          providers=["CPUExecutionProvider"])
+    session = sessions[rounding]
+    x = (picture(5 + shift, 512, 512).astype(np.float32) - 128) / 256
     return [(torch.from_numpy(session.run(None, {"input": nchw(x).numpy()})[0]), 37)]
+
+
+def tell_rounding(name, network, packages):
+    global rounding, shift
+    changes = []
+    for i in range(PICTURES):
+        shift = 100 * i
+        rounding = False
+        exact = [v.double().flatten() for v, _ in network(packages)]
+        rounding = True
+        short = [v.double().flatten() for v, _ in network(packages)]
+        changes.append([(float(((b - a) ** 2).sum() / (a ** 2).sum()), float((b ** 2).sum() / (a ** 2).sum() - 1)) for a, b in zip(exact, short)])
+        print(f"{name}, picture {i}:", ", ".join(f"NMSE {n:.2e} power {p:+.2e}" for n, p in changes[-1]), flush=True)
+    print(f"{name}, most:", ", ".join(f"NMSE {max(c[o][0] for c in changes):.2e} power {max(abs(c[o][1]) for c in changes):.2e}" for o in range(len(changes[0]))))
 
 
 def main():
     packages, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
     networks = {"efficientnet-lite0": efficientnet, "nanodet": nanodet, "centernet": centernet, "isnet": isnet}
+    if sys.argv[2] == "--rounding":
+        for name in sys.argv[3:] or ["efficientnet-lite0", "nanodet", "isnet"]:
+            tell_rounding(name, networks[name], packages)
+        return
     for name in sys.argv[3:] or networks:
         with open(out / (name + ".bin"), "wb") as file:
             for value, step in networks[name](packages):
