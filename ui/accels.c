@@ -31,6 +31,7 @@ descry_accels_add (GtkApplication *application)
     { "win.masks", { "<Control>m" } },
     { "win.names", { "<Control>l" } },
     { "win.scores", { "<Control>e" } },
+    { "win.group-objects", { "<Control>g" } },
     { "win.sidebar", { "F9" } },
     { "win.fullscreen", { "F11" } },
     { "win.next-part", { "F6" } },

@@ -25,7 +25,7 @@
 #define SMALL_CROP_SIDE 320
 #define DRAG_ICON_SIDE 128
 
-enum { FACT_SCORE, FACT_FINER, FACT_BOX, FACT_SIZE, FACT_MASK, FACT_SOURCE, N_FACTS };
+enum { FACT_SCORE, FACT_FINER, FACT_BOX, FACT_SIZE, FACT_MASK, FACT_SOURCE, FACT_TIME, N_FACTS };
 enum { DIFFERENCE_SIZES, DIFFERENCE_RATIO, DIFFERENCE_PLACE, DIFFERENCE_DISTANCE, DIFFERENCE_OVERLAP, DIFFERENCE_SCORES, N_DIFFERENCES };
 
 struct _DescryInspect
@@ -45,6 +45,8 @@ struct _DescryInspect
   GtkLabel     *more;
   GtkButton    *ask_both;
   DescryStages *stages;
+  GtkBox       *actions; /* on one */
+  GtkBox       *common_actions; /* on those that are compared */
 
   GtkWidget    *rows[N_FACTS];
   GtkWidget    *difference_rows[N_DIFFERENCES];
@@ -91,6 +93,45 @@ source_text (DescrySource source)
     default:
       return _("Your box");
     }
+}
+
+/* How long the stages took that this object comes from; the picture as a whole went through them. */
+static char *
+time_text (DescryScene        *scene,
+           const DescryObject *object)
+{
+  GString *text = g_string_new (NULL);
+  guint i;
+
+  for (i = 0; i < scene->timing->len; i++)
+    {
+      const DescryTiming *timing = g_ptr_array_index (scene->timing, i);
+      const char *title = g_str_equal (timing->stage, "detector") && object->source == DESCRY_SOURCE_DETECTOR ? _("boxes")
+                          : g_str_equal (timing->stage, "segmenter") && object->mask != NULL                  ? _("masks")
+                                                                                                               : NULL;
+
+      if (title == NULL)
+        continue;
+      if (text->len > 0)
+        g_string_append (text, ", ");
+      /* Translators: a stage, "boxes" or "masks", and its milliseconds. */
+      g_string_append_printf (text, _("%s %.0f ms"), title, timing->ms);
+    }
+
+  return g_string_free (text, text->len == 0);
+}
+
+/* With the network behind it, where it is known. */
+static char *
+found_by_text (DescryInspect      *self,
+               const DescryObject *object)
+{
+  const char *network = descry_stages_get_network (self->stages, object->source == DESCRY_SOURCE_DETECTOR ? DESCRY_SLOT_DETECTOR : DESCRY_SLOT_SEGMENTER);
+
+  if (network == NULL)
+    return g_strdup (source_text (object->source));
+  /* Translators: what found an object, and the network behind it. */
+  return g_strdup_printf (_("%s · %s"), source_text (object->source), network);
 }
 
 /* --------- Two objects ------------------ */
@@ -233,7 +274,8 @@ descry_inspect_update (DescryInspect *self)
   set_fact (self, FACT_MASK, object->mask == NULL ? g_strdup (_("not there yet"))
                                                   : g_strdup_printf (_("%" G_GUINT64_FORMAT " px, %.1f %%"), object->mask->area,
                                                                      100.0 * object->mask->area / pixels));
-  set_fact (self, FACT_SOURCE, g_strdup (source_text (object->source)));
+  set_fact (self, FACT_SOURCE, found_by_text (self, object));
+  set_fact (self, FACT_TIME, time_text (scene, object));
   gtk_stack_set_visible_child_name (self->stack, "card");
 }
 
@@ -343,6 +385,43 @@ descry_inspect_class_init (DescryInspectClass *class)
   gtk_widget_class_bind_template_child (widget_class, DescryInspect, more);
   gtk_widget_class_bind_template_child (widget_class, DescryInspect, ask_both);
   gtk_widget_class_bind_template_child (widget_class, DescryInspect, stages);
+  gtk_widget_class_bind_template_child (widget_class, DescryInspect, actions);
+  gtk_widget_class_bind_template_child (widget_class, DescryInspect, common_actions);
+}
+
+/* The window's commands on what is selected: the same as in its menus. */
+static void
+add_actions (GtkBox  *box,
+             gboolean one)
+{
+  static const struct
+  {
+    const char *action;
+    const char *icon;
+    const char *title;
+    gboolean    one; /* of an object alone */
+  } actions[] = {
+    { "win.rename", "document-edit-symbolic", N_("Rename"), TRUE },
+    { "win.hide", "view-conceal-symbolic", N_("Hide"), FALSE },
+    { "win.solo", "find-location-symbolic", N_("Show only this"), TRUE },
+    { "win.copy-cut-out", "edit-copy-symbolic", N_("Copy the cut-out"), TRUE },
+    { "win.delete", "user-trash-symbolic", N_("Delete"), FALSE },
+  };
+  guint i;
+
+  for (i = 0; i < G_N_ELEMENTS (actions); i++)
+    {
+      GtkWidget *button;
+
+      if (actions[i].one && !one)
+        continue;
+      button = gtk_button_new_from_icon_name (actions[i].icon);
+      gtk_widget_add_css_class (button, "flat");
+      gtk_widget_set_tooltip_text (button, _(actions[i].title));
+      gtk_accessible_update_property (GTK_ACCESSIBLE (button), GTK_ACCESSIBLE_PROPERTY_LABEL, _(actions[i].title), -1);
+      gtk_actionable_set_action_name (GTK_ACTIONABLE (button), actions[i].action);
+      gtk_box_append (box, button);
+    }
 }
 
 static void
@@ -367,7 +446,7 @@ static void
 descry_inspect_init (DescryInspect *self)
 {
   static const char *const titles[N_FACTS] = {
-    N_("Score"), N_("Finer name"), N_("Box, px"), N_("Size"), N_("Mask"), N_("Found by"),
+    N_("Score"), N_("Finer name"), N_("Box, px"), N_("Size"), N_("Mask"), N_("Found by"), N_("Time"),
   };
   static const char *const difference_titles[N_DIFFERENCES] = {
     N_("Areas"), N_("Size"), N_("Place"), N_("Distance"), N_("Overlap"), N_("Scores"),
@@ -380,6 +459,8 @@ descry_inspect_init (DescryInspect *self)
   g_signal_connect_object (drag, "prepare", G_CALLBACK (prepare_drag_cb), self, 0);
   gtk_widget_add_controller (GTK_WIDGET (self->crop), GTK_EVENT_CONTROLLER (drag));
   gtk_widget_set_tooltip_text (GTK_WIDGET (self->crop), _("Drag the cut-out to another application"));
+  add_actions (self->actions, TRUE);
+  add_actions (self->common_actions, FALSE);
   add_rows (self->facts, self->rows, titles, N_FACTS);
   add_rows (self->differences, self->difference_rows, difference_titles, N_DIFFERENCES);
   g_signal_connect_object (self->ask, "clicked", G_CALLBACK (ask_clicked_cb), self, 0);

@@ -13,26 +13,38 @@
 #include <glib/gi18n.h>
 
 #include "ui/badge.h"
+#include "ui/groups.h"
 #include "ui/main-thread.h"
 #include "ui/object-menu.h"
 
 #define MAX_TAGS 24
 
-/* A row's object: only the id, since each scene has new objects. */
+/* A row's object, or the heading of those that follow it: only the id, since each scene has new objects. */
 #define DESCRY_TYPE_OBJECT_ITEM (descry_object_item_get_type ())
 G_DECLARE_FINAL_TYPE (DescryObjectItem, descry_object_item, DESCRY, OBJECT_ITEM, GObject)
 
 struct _DescryObjectItem
 {
   GObject parent_instance;
-  guint   id;
+  guint   id; /* 0: a heading */
+  char   *name; /* of a heading; NULL: of the others */
+  guint   n; /* of a heading: how many follow it */
 };
 
 G_DEFINE_FINAL_TYPE (DescryObjectItem, descry_object_item, G_TYPE_OBJECT)
 
 static void
+descry_object_item_finalize (GObject *object)
+{
+  g_clear_pointer (&DESCRY_OBJECT_ITEM (object)->name, g_free);
+
+  G_OBJECT_CLASS (descry_object_item_parent_class)->finalize (object);
+}
+
+static void
 descry_object_item_class_init (DescryObjectItemClass *class)
 {
+  G_OBJECT_CLASS (class)->finalize = descry_object_item_finalize;
 }
 
 static void
@@ -43,8 +55,13 @@ descry_object_item_init (DescryObjectItem *self)
 typedef struct
 {
   DescryObjects *panel;
-  guint          id; /* 0: not bound */
+  guint          id; /* 0: a heading, or not bound */
+  DescryObjectItem *item; /* or NULL: not bound */
+  GtkWidget     *stack; /* the row's widget: an object or a heading */
   GtkWidget     *box;
+  GtkWidget     *heading;
+  GtkWidget     *title; /* of a heading */
+  GtkToggleButton *all; /* the eye of a heading */
   DescryBadge   *badge;
   GtkLabel      *name;
   GtkLabel      *detail;
@@ -73,14 +90,101 @@ struct _DescryObjects
   GPtrArray      *rows; /* of Row: those that exist; owned by their boxes */
   GPtrArray      *tag_names; /* of char *: what the flow box shows */
   GtkWidget      *menu;
+  gboolean        grouped; /* by name */
   gboolean        updating; /* our own changes of selection or toggles */
 };
 
 enum { ASK_ABOUT, N_SIGNALS };
+enum { PROP_0, PROP_GROUPED, N_PROPS };
+
+static GParamSpec *properties[N_PROPS];
 
 static guint signals[N_SIGNALS];
 
 G_DEFINE_FINAL_TYPE (DescryObjects, descry_objects, GTK_TYPE_WIDGET)
+
+/* --------- Headings ------------------ */
+
+/* The ids below a heading. (transfer full) */
+static GArray *
+heading_ids (DescryObjects          *self,
+             const DescryObjectItem *heading)
+{
+  GArray *ids = g_array_new (FALSE, FALSE, sizeof (guint));
+  guint n = g_list_model_get_n_items (G_LIST_MODEL (self->store));
+  gboolean inside = FALSE;
+  guint i;
+
+  for (i = 0; i < n; i++)
+    {
+      g_autoptr (DescryObjectItem) item = g_list_model_get_item (G_LIST_MODEL (self->store), i);
+
+      if (item->id == 0)
+        inside = item == heading;
+      else if (inside)
+        g_array_append_val (ids, item->id);
+    }
+  return ids;
+}
+
+static void
+select_group (DescryObjects          *self,
+              const DescryObjectItem *heading)
+{
+  g_autoptr (GArray) ids = heading_ids (self, heading);
+
+  descry_canvas_select (self->canvas, (const guint *) ids->data, ids->len);
+}
+
+static void
+title_clicked_cb (GtkButton *button,
+                  Row       *row)
+{
+  if (row->item != NULL)
+    select_group (row->panel, row->item);
+}
+
+static void
+all_toggled_cb (GtkToggleButton *button,
+                Row             *row)
+{
+  DescryCanvas *canvas = row->panel->canvas;
+  g_autoptr (GArray) ids = NULL;
+  guint i;
+
+  if (row->panel->updating || row->item == NULL)
+    return;
+
+  ids = heading_ids (row->panel, row->item);
+  g_object_freeze_notify (G_OBJECT (canvas)); /* one step, however many there are */
+  for (i = 0; i < ids->len; i++)
+    descry_canvas_set_hidden (canvas, g_array_index (ids, guint, i), gtk_toggle_button_get_active (button));
+  g_object_thaw_notify (G_OBJECT (canvas));
+}
+
+static void
+refresh_heading (DescryObjects *self,
+                 Row           *row)
+{
+  g_autoptr (GArray) ids = heading_ids (self, row->item);
+  const char *name = row->item->name != NULL ? row->item->name : _("Others");
+  g_autofree char *text = g_strdup_printf ("%s × %u", name, row->item->n);
+  gboolean was_updating = self->updating, hidden = ids->len > 0;
+  guint i;
+
+  for (i = 0; i < ids->len && hidden; i++)
+    hidden = descry_canvas_is_hidden (self->canvas, g_array_index (ids, guint, i));
+  self->updating = TRUE;
+  gtk_button_set_label (GTK_BUTTON (row->title), text);
+  gtk_accessible_update_property (GTK_ACCESSIBLE (row->title), GTK_ACCESSIBLE_PROPERTY_LABEL, text, -1);
+  gtk_label_set_xalign (GTK_LABEL (gtk_button_get_child (GTK_BUTTON (row->title))), 0);
+  gtk_label_set_ellipsize (GTK_LABEL (gtk_button_get_child (GTK_BUTTON (row->title))), PANGO_ELLIPSIZE_END);
+  gtk_toggle_button_set_active (row->all, hidden);
+  gtk_button_set_icon_name (GTK_BUTTON (row->all), hidden ? "view-conceal-symbolic" : "view-reveal-symbolic");
+  if (gtk_widget_get_parent (row->stack) != NULL)
+    gtk_accessible_update_property (GTK_ACCESSIBLE (gtk_widget_get_parent (row->stack)), GTK_ACCESSIBLE_PROPERTY_LABEL, text, -1);
+  self->updating = was_updating;
+}
 
 /* --------- Rows ------------------ */
 
@@ -94,6 +198,8 @@ refresh_row (DescryObjects *self,
   gboolean was_updating = self->updating;
   gboolean hidden;
 
+  if (row->item != NULL && row->id == 0)
+    refresh_heading (self, row);
   if (object == NULL)
     return;
 
@@ -108,12 +214,12 @@ refresh_row (DescryObjects *self,
   score = g_strdup_printf ("%.2f", object->score);
   gtk_label_set_label (row->score, score);
   /* The list's own widget is what takes the focus; GTK 4.8 has no other way to name it. */
-  if (gtk_widget_get_parent (row->box) != NULL)
+  if (gtk_widget_get_parent (row->stack) != NULL)
     {
       /* Translators: number, name and score of an object, for a screen reader. */
       g_autofree char *text = g_strdup_printf (_("%u %s, score %s"), object->id, object->name, score);
 
-      gtk_accessible_update_property (GTK_ACCESSIBLE (gtk_widget_get_parent (row->box)), GTK_ACCESSIBLE_PROPERTY_LABEL, text, -1);
+      gtk_accessible_update_property (GTK_ACCESSIBLE (gtk_widget_get_parent (row->stack)), GTK_ACCESSIBLE_PROPERTY_LABEL, text, -1);
     }
   hidden = descry_canvas_is_hidden (self->canvas, object->id);
   gtk_toggle_button_set_active (row->eye, hidden);
@@ -256,6 +362,10 @@ setup_cb (GtkSignalListItemFactory *factory,
   GtkGesture *touch = gtk_gesture_long_press_new ();
 
   row->panel = self;
+  row->stack = gtk_stack_new ();
+  row->heading = gtk_box_new (GTK_ORIENTATION_HORIZONTAL, 8);
+  row->title = gtk_button_new ();
+  row->all = GTK_TOGGLE_BUTTON (name_button (gtk_toggle_button_new (), "view-reveal-symbolic", _("Hide all of these")));
   row->box = gtk_box_new (GTK_ORIENTATION_HORIZONTAL, 8);
   row->badge = DESCRY_BADGE (descry_badge_new (0));
   row->name = GTK_LABEL (gtk_label_new (NULL));
@@ -283,6 +393,20 @@ setup_cb (GtkSignalListItemFactory *factory,
   gtk_box_append (GTK_BOX (row->box), GTK_WIDGET (row->solo));
   gtk_box_append (GTK_BOX (row->box), GTK_WIDGET (row->eye));
 
+  /* A heading needs less height than an object. */
+  gtk_stack_set_vhomogeneous (GTK_STACK (row->stack), FALSE);
+  gtk_stack_add_named (GTK_STACK (row->stack), row->box, "object");
+  gtk_stack_add_named (GTK_STACK (row->stack), row->heading, "heading");
+  gtk_widget_add_css_class (row->title, "flat");
+  gtk_widget_add_css_class (row->title, "descry-group");
+  gtk_widget_set_tooltip_text (row->title, _("Select all of these"));
+  gtk_accessible_update_property (GTK_ACCESSIBLE (row->title), GTK_ACCESSIBLE_PROPERTY_LABEL, _("Select all of these"), -1);
+  gtk_widget_set_hexpand (row->title, TRUE);
+  gtk_box_append (GTK_BOX (row->heading), row->title);
+  gtk_box_append (GTK_BOX (row->heading), GTK_WIDGET (row->all));
+
+  g_signal_connect (row->title, "clicked", G_CALLBACK (title_clicked_cb), row);
+  g_signal_connect (row->all, "toggled", G_CALLBACK (all_toggled_cb), row);
   g_signal_connect (row->ask, "clicked", G_CALLBACK (ask_clicked_cb), row);
   g_signal_connect (row->solo, "toggled", G_CALLBACK (solo_toggled_cb), row);
   g_signal_connect (row->eye, "toggled", G_CALLBACK (eye_toggled_cb), row);
@@ -296,9 +420,9 @@ setup_cb (GtkSignalListItemFactory *factory,
   g_signal_connect (touch, "pressed", G_CALLBACK (row_long_pressed_cb), row);
   gtk_widget_add_controller (row->box, GTK_EVENT_CONTROLLER (touch));
 
-  g_object_set_data_full (G_OBJECT (row->box), "descry-row", row, row_free);
+  g_object_set_data_full (G_OBJECT (row->stack), "descry-row", row, row_free);
   g_ptr_array_add (self->rows, row);
-  gtk_list_item_set_child (item, row->box);
+  gtk_list_item_set_child (item, row->stack);
 }
 
 static void
@@ -308,7 +432,10 @@ bind_cb (GtkSignalListItemFactory *factory,
 {
   Row *row = g_object_get_data (G_OBJECT (gtk_list_item_get_child (item)), "descry-row");
 
-  row->id = DESCRY_OBJECT_ITEM (gtk_list_item_get_item (item))->id;
+  row->item = DESCRY_OBJECT_ITEM (gtk_list_item_get_item (item));
+  row->id = row->item->id;
+  gtk_list_item_set_selectable (item, row->id != 0);
+  gtk_stack_set_visible_child_name (GTK_STACK (row->stack), row->id != 0 ? "object" : "heading");
   refresh_row (self, row);
 }
 
@@ -317,10 +444,13 @@ unbind_cb (GtkSignalListItemFactory *factory,
            GtkListItem              *item,
            DescryObjects            *self)
 {
-  GtkWidget *box = gtk_list_item_get_child (item);
+  GtkWidget *child = gtk_list_item_get_child (item);
+  Row *row = child != NULL ? g_object_get_data (G_OBJECT (child), "descry-row") : NULL;
 
-  if (box != NULL)
-    ((Row *) g_object_get_data (G_OBJECT (box), "descry-row"))->id = 0;
+  if (row == NULL)
+    return;
+  row->id = 0;
+  row->item = NULL;
 }
 
 /* --------- Tags ------------------ */
@@ -452,7 +582,8 @@ list_selection_changed_cb (GtkSelectionModel *model,
       {
         g_autoptr (DescryObjectItem) item = g_list_model_get_item (G_LIST_MODEL (self->store), i);
 
-        g_array_append_val (ids, item->id);
+        if (item->id != 0)
+          g_array_append_val (ids, item->id);
       }
   self->updating = TRUE;
   descry_canvas_select (self->canvas, (const guint *) ids->data, ids->len);
@@ -476,7 +607,9 @@ row_activated_cb (GtkListView   *list,
 {
   g_autoptr (DescryObjectItem) item = g_list_model_get_item (G_LIST_MODEL (self->store), position);
 
-  if (item != NULL)
+  if (item != NULL && item->id == 0)
+    select_group (self, item);
+  else if (item != NULL)
     g_signal_emit (self, signals[ASK_ABOUT], 0, item->id);
 }
 
@@ -499,6 +632,7 @@ descry_objects_update (DescryObjects *self)
   DescryScene *scene = descry_canvas_get_scene (self->canvas);
   const DescryView *view = descry_canvas_get_view (self->canvas);
   g_autoptr (GPtrArray) items = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autoptr (GArray) lines = NULL;
   guint n = g_list_model_get_n_items (G_LIST_MODEL (self->store));
   gboolean same;
   guint i;
@@ -506,24 +640,23 @@ descry_objects_update (DescryObjects *self)
   descry_assert_main_thread ();
 
   /* Hidden ones stay in the list, or nobody could bring them back; weak ones leave it. */
-  for (i = 0; scene != NULL && i < scene->objects->len; i++)
+  lines = scene != NULL ? descry_group_objects (scene, view->threshold, self->grouped) : g_array_new (FALSE, FALSE, sizeof (DescryLine));
+  same = n == lines->len;
+  for (i = 0; i < lines->len; i++)
     {
-      const DescryObject *object = g_ptr_array_index (scene->objects, i);
-      DescryObjectItem *item;
+      const DescryLine *line = &g_array_index (lines, DescryLine, i);
+      DescryObjectItem *item = g_object_new (DESCRY_TYPE_OBJECT_ITEM, NULL);
 
-      if (object->score < view->threshold)
-        continue;
-      item = g_object_new (DESCRY_TYPE_OBJECT_ITEM, NULL);
-      item->id = object->id;
+      item->id = line->id;
+      item->name = g_strdup (line->name);
+      item->n = line->n;
       g_ptr_array_add (items, item);
-    }
+      if (same)
+        {
+          g_autoptr (DescryObjectItem) old = g_list_model_get_item (G_LIST_MODEL (self->store), i);
 
-  same = n == items->len;
-  for (i = 0; same && i < n; i++)
-    {
-      g_autoptr (DescryObjectItem) item = g_list_model_get_item (G_LIST_MODEL (self->store), i);
-
-      same = item->id == ((DescryObjectItem *) items->pdata[i])->id;
+          same = old->id == item->id && old->n == item->n && g_strcmp0 (old->name, item->name) == 0;
+        }
     }
 
   if (same)
@@ -610,19 +743,58 @@ descry_objects_finalize (GObject *object)
 }
 
 static void
+descry_objects_get_property (GObject    *object,
+                             guint       property,
+                             GValue     *value,
+                             GParamSpec *pspec)
+{
+  if (property == PROP_GROUPED)
+    g_value_set_boolean (value, DESCRY_OBJECTS (object)->grouped);
+  else
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property, pspec);
+}
+
+static void
+descry_objects_set_property (GObject      *object,
+                             guint         property,
+                             const GValue *value,
+                             GParamSpec   *pspec)
+{
+  DescryObjects *self = DESCRY_OBJECTS (object);
+
+  if (property != PROP_GROUPED)
+    {
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property, pspec);
+      return;
+    }
+  if (self->grouped == g_value_get_boolean (value))
+    return;
+
+  self->grouped = g_value_get_boolean (value);
+  if (self->canvas != NULL)
+    descry_objects_update (self);
+  g_object_notify_by_pspec (object, pspec);
+}
+
+static void
 descry_objects_class_init (DescryObjectsClass *class)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (class);
   GtkWidgetClass *widget_class = GTK_WIDGET_CLASS (class);
 
   object_class->dispose = descry_objects_dispose;
+  object_class->finalize = descry_objects_finalize;
+  object_class->get_property = descry_objects_get_property;
+  object_class->set_property = descry_objects_set_property;
+
+  properties[PROP_GROUPED] = g_param_spec_boolean ("grouped", NULL, NULL, TRUE, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
+  g_object_class_install_properties (object_class, N_PROPS, properties);
 
   gtk_widget_class_install_action (widget_class, "objects.menu", NULL, menu_action);
   gtk_widget_class_add_binding_action (widget_class, GDK_KEY_Menu, 0, "objects.menu", NULL);
   gtk_widget_class_add_binding_action (widget_class, GDK_KEY_F10, GDK_SHIFT_MASK, "objects.menu", NULL);
   gtk_widget_class_add_binding_action (widget_class, GDK_KEY_Delete, 0, "win.delete", NULL);
   gtk_widget_class_add_binding_action (widget_class, GDK_KEY_F2, 0, "win.rename", NULL);
-  object_class->finalize = descry_objects_finalize;
 
   signals[ASK_ABOUT] = g_signal_new ("ask-about", DESCRY_TYPE_OBJECTS, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
                                      G_TYPE_NONE, 1, G_TYPE_UINT);
@@ -644,6 +816,7 @@ descry_objects_init (DescryObjects *self)
   GtkListItemFactory *factory = gtk_signal_list_item_factory_new ();
 
   gtk_widget_init_template (GTK_WIDGET (self));
+  self->grouped = TRUE;
   self->rows = g_ptr_array_new ();
   self->tag_names = g_ptr_array_new_with_free_func (g_free);
   self->store = g_list_store_new (DESCRY_TYPE_OBJECT_ITEM);

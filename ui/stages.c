@@ -161,6 +161,13 @@ descry_stages_set_status (DescryStages             *self,
   update (self);
 }
 
+const char *
+descry_stages_get_network (DescryStages *self,
+                           DescrySlot    slot)
+{
+  return self->networks[slot];
+}
+
 static void
 descry_stages_dispose (GObject *object)
 {

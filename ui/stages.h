@@ -18,4 +18,7 @@ G_DECLARE_FINAL_TYPE (DescryStages, descry_stages, DESCRY, STAGES, GtkWidget)
 void descry_stages_set_scene  (DescryStages *self, DescryScene *scene);
 void descry_stages_set_status (DescryStages *self, const DescryEngineStatus *status);
 
+/* The title of a slot's network, or %NULL: none is known. (transfer none) */
+const char *descry_stages_get_network (DescryStages *self, DescrySlot slot);
+
 G_END_DECLS

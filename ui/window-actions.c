@@ -393,7 +393,7 @@ descry_window_update_actions (DescryWindow *self)
   gtk_widget_set_visible (GTK_WIDGET (self->sidebar_button), picture);
 }
 
-/* Property actions hold the canvas, and whoever still watches an action would hold them. */
+/* Property actions hold the canvas or the list, and whoever still watches an action would hold them. */
 void
 descry_window_clear_actions (DescryWindow *self)
 {
@@ -401,6 +401,7 @@ descry_window_clear_actions (DescryWindow *self)
 
   for (i = 0; i < G_N_ELEMENTS (toggles); i++)
     g_action_map_remove_action (G_ACTION_MAP (self), toggles[i].action);
+  g_action_map_remove_action (G_ACTION_MAP (self), "group-objects");
 }
 
 void
@@ -438,6 +439,12 @@ descry_window_init_actions (DescryWindow *self)
 
       g_action_map_add_action (G_ACTION_MAP (self), G_ACTION (action));
     }
+
+  {
+    g_autoptr (GPropertyAction) action = g_property_action_new ("group-objects", self->objects, "grouped");
+
+    g_action_map_add_action (G_ACTION_MAP (self), G_ACTION (action));
+  }
 
   gtk_drop_target_set_gtypes (drop, types, G_N_ELEMENTS (types));
   g_signal_connect_object (drop, "drop", G_CALLBACK (drop_cb), self, 0);

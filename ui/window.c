@@ -726,6 +726,7 @@ descry_window_new (GtkApplication *application,
       g_settings_bind (settings, "show-masks", self->canvas, "show-masks", G_SETTINGS_BIND_DEFAULT);
       g_settings_bind (settings, "show-names", self->canvas, "show-names", G_SETTINGS_BIND_DEFAULT);
       g_settings_bind (settings, "show-scores", self->canvas, "show-scores", G_SETTINGS_BIND_DEFAULT);
+      g_settings_bind (settings, "group-objects", self->objects, "grouped", G_SETTINGS_BIND_DEFAULT);
       g_settings_bind (settings, "mask-opacity", self->canvas, "opacity", G_SETTINGS_BIND_DEFAULT);
       /* A threshold belongs to its window's picture and can be taken back there; only new windows begin with the newest. */
       g_settings_bind (settings, "threshold", self->canvas, "threshold", G_SETTINGS_BIND_GET | G_SETTINGS_BIND_SET | G_SETTINGS_BIND_GET_NO_CHANGES);
