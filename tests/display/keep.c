@@ -5,37 +5,21 @@
 
 #include "config.h"
 
-#include <signal.h>
+#include "tests/display/keep.h"
+
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <glib/gstdio.h>
 
 #include "app/library-window.h"
 #include "app/session.h"
-#include "tests/display/recorded-engine.h"
 #include "tests/display/ui-test.h"
 #include "ui/main-thread.h"
 
-#define KILLS 12
-#define KILLS_SLOW 200
-#define QUESTION "What is on the table?"
-#define ANSWER "There is a cup here.\nBeside it there is a lamp.\nAnd that is all that I can see of it.\n"
-
 static AdwApplication *application;
 static char *folder, *picture, *database;
-static const char *program;
 
-/* A window with a new recorded engine and the library's file, as the program makes them. */
-typedef struct
-{
-  RecordedEngine *engine;
-  DescryLibrary  *library;
-  DescryWindow   *window;
-} World;
-
-static void
+void
 world_start (World *world,
              guint  pace)
 {
@@ -51,7 +35,7 @@ world_start (World *world,
   ui_test_pump (30);
 }
 
-static void
+void
 world_open (World *world,
             guint  pace)
 {
@@ -63,7 +47,7 @@ world_open (World *world,
   g_assert_cmpstr (descry_window_get_page (world->window), ==, "picture");
 }
 
-static void
+void
 world_close (World *world)
 {
   if (g_list_find (gtk_application_get_windows (GTK_APPLICATION (application)), world->window) != NULL)
@@ -74,20 +58,20 @@ world_close (World *world)
   g_clear_object (&world->library);
 }
 
-static void
+void
 ask (World *world)
 {
   descry_chat_add_chip (descry_window_get_chat (world->window), 2);
   g_signal_emit_by_name (descry_window_get_chat (world->window), "ask", QUESTION);
 }
 
-static GPtrArray *
+GPtrArray *
 history (World *world)
 {
   return descry_chat_get_history (descry_window_get_chat (world->window));
 }
 
-static void
+void
 new_file (void)
 {
   g_autofree char *log = g_strconcat (database, "-wal", NULL), *shared = g_strconcat (database, "-shm", NULL);
@@ -480,145 +464,16 @@ test_session (void)
   g_unlink (path);
 }
 
-/* --------- Killed ------------------ */
-
-/* What a person has seen by then. */
-typedef struct
-{
-  gint64  when;
-  guint32 turns; /* asked, the running one as well */
-  guint32 paragraphs; /* finished ones of the last */
-} Seen;
-
-static void
-tell (guint turns,
-      guint paragraphs)
-{
-  const Seen seen = { g_get_monotonic_time (), turns, paragraphs };
-
-  if (write (STDOUT_FILENO, &seen, sizeof seen) != sizeof seen)
-    _exit (1);
-}
-
-static void
-said_cb (DescryEngine *engine,
-         const char   *text,
-         GCancellable *job,
-         guint        *progress)
-{
-  for (; *text != '\0'; text++)
-    if (*text == '\n')
-      tell (progress[0], ++progress[1]);
-}
-
-/* Asks and edits until it is killed. */
-G_NORETURN static void
-work_until_killed (void)
-{
-  guint i, progress[2] = { 0, 0 };
-  g_autoptr (GPtrArray) old = NULL;
-  World world;
-
-  world_open (&world, 6);
-  old = history (&world);
-  progress[0] = old->len;
-  g_signal_connect_after (world.engine, "text", G_CALLBACK (said_cb), progress);
-  for (i = 0;; i++)
-    {
-      const guint id = 1 + i % 6;
-
-      ask (&world);
-      progress[1] = 0;
-      tell (++progress[0], 0);
-      while (!descry_window_is_idle (world.window))
-        {
-          g_main_context_iteration (NULL, TRUE);
-          if (i % 2 == 0)
-            {
-              descry_canvas_select (descry_window_get_canvas (world.window), &id, 1);
-              gtk_widget_activate_action (GTK_WIDGET (world.window), i % 4 == 0 ? "win.hide" : "win.undo", NULL);
-            }
-        }
-    }
-}
-
-/* After each kill the window opens with every turn that had begun and every paragraph that was on the screen, but for
- * what the library's thread had had no time to write: the moment before the kill. */
-static void
-test_kill (void)
-{
-  guint kills = g_test_slow () ? KILLS_SLOW : KILLS, i, k, unfinished = 0, told = 0, late = 0;
-  gint32 longest = g_getenv ("DESCRY_TEST_SLOW") != NULL ? 20000 : 2500;
-  gint64 moment = g_getenv ("DESCRY_TEST_SLOW") != NULL ? 2000000 : 250000; /* microseconds */
-  Seen before = { 0 };
-
-  new_file ();
-  for (i = 0; i < kills; i++)
-    {
-      const char *arguments[] = { program, "--work", folder, NULL };
-      g_autoptr (GError) error = NULL;
-      g_autoptr (GSubprocess) process = g_subprocess_newv (arguments, G_SUBPROCESS_FLAGS_STDOUT_PIPE, &error);
-      g_autoptr (GPtrArray) turns = NULL;
-      Seen seen, promised = before, last = before;
-      gint64 killed;
-      gsize length = 0;
-      World world;
-
-      g_assert_no_error (error);
-      g_usleep ((gulong) g_test_rand_int_range (200, longest) * 1000);
-      killed = g_get_monotonic_time ();
-      g_subprocess_force_exit (process);
-      g_subprocess_wait (process, NULL, NULL);
-      g_assert_true (g_subprocess_get_if_signaled (process));
-      while (g_input_stream_read_all (g_subprocess_get_stdout_pipe (process), &seen, sizeof seen, &length, NULL, NULL) && length == sizeof seen)
-        {
-          last = seen;
-          told += seen.paragraphs > 0;
-          if (seen.when < killed - moment)
-            promised = seen;
-        }
-
-      world_open (&world, 1);
-      turns = history (&world);
-      g_assert_cmpuint (turns->len, >=, promised.turns);
-      g_assert_cmpuint (turns->len, <=, last.turns + 1);
-      for (k = 0; k < turns->len; k++)
-        {
-          const DescryTurn *turn = g_ptr_array_index (turns, k);
-          g_auto (GStrv) lines = g_strsplit (turn->answer, "\n", -1);
-          guint paragraphs = g_strv_length (lines) - (*turn->answer != '\0');
-
-          g_assert_cmpstr (turn->question, ==, QUESTION);
-          g_assert_true (g_str_has_prefix (ANSWER, turn->answer));
-          /* Whole paragraphs. */
-          g_assert_true (*turn->answer == '\0' || g_str_has_suffix (turn->answer, "\n"));
-          /* Killed between its last paragraph and its end, an answer is whole and yet marked. */
-          g_assert_true (turn->stopped || strcmp (turn->answer, ANSWER) == 0);
-          if (k + 1 == promised.turns)
-            g_assert_cmpuint (paragraphs, >=, promised.paragraphs);
-          if (k + 1 == turns->len && turns->len > before.turns)
-            unfinished += turn->stopped;
-        }
-      late += turns->len < last.turns;
-      before = (Seen) { 0, turns->len, 0 };
-      world_close (&world);
-    }
-  g_test_message ("%u kills, %u turns, %u kills inside an answer; %u paragraphs were on the screen, none of them lost that was there %.2f s"
-                  " before the kill; of the questions asked later %u were", kills, before.turns, unfinished, told, (double) moment / G_USEC_PER_SEC, late);
-  g_assert_cmpuint (before.turns, >, 0);
-}
-
 int
 main (int    argc,
       char **argv)
 {
-  gboolean worker = argc == 3 && g_str_equal (argv[1], "--work");
+  gboolean worker = argc == 4 && g_str_equal (argv[1], "--work");
   g_autoptr (DescryScene) scene = NULL;
   g_autoptr (DescryImage) image = NULL;
   g_autoptr (GError) error = NULL;
   int status;
 
-  program = argv[0];
   if (worker)
     gtk_init ();
   else
@@ -631,7 +486,7 @@ main (int    argc,
   picture = g_build_filename (folder, "table.png", NULL);
   database = g_build_filename (folder, "library.sqlite", NULL);
   if (worker)
-    work_until_killed ();
+    keep_work_until_killed (folder, argv[3]);
 
   image = recorded_picture_new (320, 240, 6, &scene);
   descry_image_save_png (image, picture, &error);
@@ -643,7 +498,7 @@ main (int    argc,
   g_test_add_func ("/keep/search", test_search);
   g_test_add_func ("/keep/two-windows", test_two_windows);
   g_test_add_func ("/keep/session", test_session);
-  g_test_add_func ("/keep/kill", test_kill);
+  keep_add_kill_test (argv[0], folder, picture, database);
   status = g_test_run ();
 
   new_file ();
