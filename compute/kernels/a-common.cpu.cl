@@ -3,6 +3,15 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
 
+/* vstore16() into floats that lie anywhere writes quarters of a vector. */
+typedef float16 descry_float16_anywhere __attribute__ ((aligned (4)));
+
+inline void
+descry_store16 (__global float *to, const float16 v)
+{
+  *(__global descry_float16_anywhere *) to = v;
+}
+
 inline float
 descry_sum16 (float16 v)
 {

@@ -33,7 +33,7 @@ conv_store16 (__global float *y, __global const float *residual, float16 sum, ui
     {
       if (residual)
         sum += vload16 (0, residual);
-      vstore16 (sum, 0, y);
+      descry_store16 (y, sum);
       return;
     }
   vstore16 (sum, 0, v);

@@ -1,12 +1,12 @@
 /* pairs.cpu.cl - convolutions with bfloat16 products and f32 sums, cpu family; host side in compute/ops/conv-pairs.c
  *
- * The processor multiplies pairs of bfloat16 values: twice the products of an f32 instruction. One tile is 12 output
+ * The processor multiplies pairs of bfloat16 values: twice the products of an f32 instruction. One tile is 14 output
  * pixels x 32 output channels in registers, as in conv.cpu.cl. What a tile reads is rounded once into local memory, which
- * stays in the core's first two caches, and used for every panel of output channels: [values / 8][12 pixels][8], one stream.
+ * stays in the core's first two caches, and used for every panel of output channels: [values / 8][14 pixels][8], one stream.
  * A depthwise convolution in front is computed straight into it, and so never is in memory.
  *
  * kernel                reads                                     writes              launch
- * conv_pairs            x f32 [n,h,w,in] pitched, in % 8 = 0,     y f32 [n,oh,ow,out] item: `chunk` tiles of 12 pixels x
+ * conv_pairs            x f32 [n,h,w,in] pitched, in % 8 = 0,     y f32 [n,oh,ow,out] item: `chunk` tiles of 14 pixels x
  *                       weights [out/32][k*k*in/2][32] pairs,                         `panels` panels; local 1
  *                       bias [.. + zeros]
  * conv_depthwise_pairs  the same, wide [k*k][c], its bias         y f32 [n,oh,ow,out] the same
@@ -19,7 +19,7 @@
 
 #ifdef __AVX512F__
 
-#define PAIR_ROWS 12
+#define PAIR_ROWS 14
 #define PAIR_DOT(sum, w, x) __asm__ ("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(w), "v"(x))
 #define PAIR_ROUND(to, from) __asm__ ("vcvtneps2bf16 %1, %0" : "=v"(to) : "v"(from))
 
@@ -82,7 +82,57 @@ pair_tap (const PairPlaces *at, const PairShape s, const uint x_pitch, __global 
   return (uint) y < s.h && (uint) x < s.w ? at->picture[r] + (long) (y * (int) s.w + x) * (int) x_pitch : zeros;
 }
 
-/* What 12 pixels from `first` read. The last values of a tap that do not fill 16 lanes start earlier and are done twice. */
+/* Values of a pixel: whole blocks of 8, and of 16 where the first layer's few channels make one run of all taps. */
+inline uint
+pair_values (const uint k, const uint in)
+{
+  return in < 8 ? (k * k * in + 15) & ~15u : k * k * in;
+}
+
+/* The first layer: the taps of 14 pixels, one after another. */
+inline void
+pair_gather_few (__local uint *a, const PairShape s, __global const float *x, const uint x_pitch, const uint in, __global const float *zeros,
+                 const uint first, const uint last)
+{
+  const uint count = s.k * s.k * in, run = s.w * x_pitch;
+  /* Three rows of three pixels of three channels, read as three vectors, of which the last may not pass the end. */
+  const bool three = s.k == 3 && in == 3 && x_pitch == 3 && s.dilation == 1;
+  PairPlaces places;
+  float all[112];
+  uint r, t, i;
+
+  pair_places (&places, s, x, x_pitch, first, last);
+  for (r = 0; r < PAIR_ROWS; r++)
+    {
+      const int py = places.y[r], px = places.x[r];
+
+      if (three && px >= 0 && py >= 0 && px + 6 <= (int) s.w && py + 3 <= (int) s.h)
+        {
+          __global const float *from = places.picture[r] + py * (int) run + px * 3;
+          const float16 row0 = vload16 (0, from), row1 = vload16 (0, from + run), row2 = vload16 (0, from + 2 * run);
+
+          pair_keep (a, 0, r, __builtin_shufflevector (row0, row1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 16, 17, 18, 19, 20, 21, 22));
+          pair_keep (a, 16, r, __builtin_shufflevector (__builtin_shufflevector (row1, row2, 7, 8, 16, 17, 18, 19, 20, 21, 22, 23, 24, 0, 0, 0, 0, 0),
+                                                        (float16) (0.0f), 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 16, 16, 16, 16, 16));
+        }
+      else
+        {
+          for (t = 0; t < s.k * s.k; t++)
+            {
+              __global const float *from = pair_tap (&places, s, x_pitch, zeros, r, t / s.k, t % s.k);
+
+              for (i = 0; i < in; i++)
+                all[t * in + i] = from[i];
+            }
+          for (i = count; i < ((count + 15) & ~15u); i++)
+            all[i] = 0.0f;
+          for (i = 0; i < count; i += 16)
+            pair_keep (a, i, r, vload16 (0, all + i));
+        }
+    }
+}
+
+/* What 14 pixels from `first` read. The last values of a tap that do not fill 16 lanes start earlier and are done twice. */
 inline void
 pair_gather (__local uint *a, const PairShape s, __global const float *x, const uint x_pitch, const uint in, __global const float *zeros,
              const uint first, const uint last)
@@ -91,6 +141,11 @@ pair_gather (__local uint *a, const PairShape s, __global const float *x, const 
   PairPlaces places;
   uint r, ky, kx, i;
 
+  if (in < 8)
+    {
+      pair_gather_few (a, s, x, x_pitch, in, zeros, first, last);
+      return;
+    }
   if (!plain)
     pair_places (&places, s, x, x_pitch, first, last);
   for (r = 0; r < PAIR_ROWS; r++)
@@ -118,6 +173,8 @@ pair_depthwise (const uint k, __local uint *a, const PairShape s, __global const
   __global const float *from[PAIR_ROWS][25], *base;
   PairPlaces places;
   const uint step = s.stride * x_pitch, column = s.dilation * x_pitch, line = column * s.w;
+  const bool known = act <= ACT_RELU6;
+  const float16 least = act == ACT_NONE ? -INFINITY : 0.0f, most = act == ACT_RELU6 ? 6.0f : INFINITY;
   uint r, t, i;
   bool inside;
 
@@ -140,73 +197,155 @@ pair_depthwise (const uint k, __local uint *a, const PairShape s, __global const
 
       _Pragma ("unroll") for (t = 0; t < k * k; t++)
         tap[t] = vload16 (0, weights + t * padded + at);
-      if (inside)
+      for (r = 0; r < PAIR_ROWS; r++)
         {
-          for (r = 0; r < PAIR_ROWS; r++)
+          float16 sum = start, other = 0.0f;
+
+          if (inside)
             {
               __global const float *corner = base + r * step + at;
-              float16 sum = start;
 
-              _Pragma ("unroll") for (t = 0; t < k * k; t++)
-                sum = fma (vload16 (0, corner + t / k * line + t % k * column), tap[t], sum);
-              pair_keep (a, at, r, descry_activate16 (sum, act));
+              _Pragma ("unroll") for (t = 0; t < k * k; t += 2)
+                {
+                  sum = fma (vload16 (0, corner + t / k * line + t % k * column), tap[t], sum);
+                  if (t + 1 < k * k)
+                    other = fma (vload16 (0, corner + (t + 1) / k * line + (t + 1) % k * column), tap[t + 1], other);
+                }
             }
+          else
+            {
+              _Pragma ("unroll") for (t = 0; t < k * k; t += 2)
+                {
+                  sum = fma (vload16 (0, from[r][t] + at), tap[t], sum);
+                  if (t + 1 < k * k)
+                    other = fma (vload16 (0, from[r][t + 1] + at), tap[t + 1], other);
+                }
+            }
+          sum += other;
+          if (known)
+            {
+              sum = least > sum ? least : sum;
+              sum = most < sum ? most : sum;
+            }
+          else
+            sum = descry_activate16 (sum, act);
+          pair_keep (a, at, r, sum);
         }
-      else
-        for (r = 0; r < PAIR_ROWS; r++)
-          {
-            float16 sum = start;
-
-            _Pragma ("unroll") for (t = 0; t < k * k; t++)
-              sum = fma (vload16 (0, from[r][t] + at), tap[t], sum);
-            pair_keep (a, at, r, descry_activate16 (sum, act));
-          }
     }
 }
 
-/* ROWS pixels x 32 (BOTH) or 16 channels. */
-#define PAIR_TILE(ROWS, BOTH) \
+/* The product of a tile, in fixed registers: low sums zmm0-13, high ones zmm14-27, weights zmm28-29, a pixel's pair zmm30. A
+ * compiler that chooses them spills, and its epilogue asks the activation's name for each vector. *_LOW: only 16 channels. */
+#define PAIR_START(r, q) "vmovaps %%zmm0, %%zmm" #r "\n vmovaps %%zmm14, %%zmm" #q "\n"
+#define PAIR_START_LOW(r, q) "vmovaps %%zmm0, %%zmm" #r "\n"
+#define PAIR_ROW(r, q, p) "vbroadcastss " #r "*16+" #p "*4(%[a]), %%zmm30\n vdpbf16ps %%zmm30, %%zmm28, %%zmm" #r "\n vdpbf16ps %%zmm30, %%zmm29, %%zmm" #q "\n"
+#define PAIR_ROW_LOW(r, q, p) "vbroadcastss " #r "*16+" #p "*4(%[a]), %%zmm30\n vdpbf16ps %%zmm30, %%zmm28, %%zmm" #r "\n"
+#define PAIR_LEAK_LOW(r, q) "vmulps %%zmm" #r ", %%zmm28, %%zmm30\n vmaxps %%zmm" #r ", %%zmm30, %%zmm" #r "\n"
+#define PAIR_LEAK(r, q) PAIR_LEAK_LOW (r, q) PAIR_LEAK_LOW (q, r)
+#define PAIR_CLAMP_LOW(r, q) "vmaxps %%zmm" #r ", %%zmm28, %%zmm" #r "\n vminps %%zmm" #r ", %%zmm29, %%zmm" #r "\n"
+#define PAIR_CLAMP(r, q) PAIR_CLAMP_LOW (r, q) PAIR_CLAMP_LOW (q, r)
+#define PAIR_MORE_LOW(r, q) "vmovups (%[more]), %%zmm28%{%%k1%}%{z%}\n add %[more_pitch], %[more]\n vaddps %%zmm28, %%zmm" #r ", %%zmm" #r "\n"
+#define PAIR_MORE(r, q) "vmovups 64(%[more]), %%zmm29%{%%k2%}%{z%}\n vaddps %%zmm29, %%zmm" #q ", %%zmm" #q "\n" PAIR_MORE_LOW (r, q)
+#define PAIR_STORE_LOW(r, q) "vmovups %%zmm" #r ", (%[y])%{%%k1%}\n add %[y_pitch], %[y]\n"
+#define PAIR_STORE(r, q) "vmovups %%zmm" #q ", 64(%[y])%{%%k2%}\n" PAIR_STORE_LOW (r, q)
+#define PAIR_STEP(rows, p) "vmovups 128*" #p "(%[w]), %%zmm28\n vmovups 128*" #p "+64(%[w]), %%zmm29\n" rows (PAIR_ROW, p)
+#define PAIR_STEP_LOW(rows, p) "vmovups 128*" #p "(%[w]), %%zmm28\n" rows (PAIR_ROW_LOW, p)
+#define PAIR_7(step, ...) \
+  step (0, 14, ##__VA_ARGS__) step (1, 15, ##__VA_ARGS__) step (2, 16, ##__VA_ARGS__) step (3, 17, ##__VA_ARGS__) \
+  step (4, 18, ##__VA_ARGS__) step (5, 19, ##__VA_ARGS__) step (6, 20, ##__VA_ARGS__)
+#define PAIR_14(step, ...) \
+  PAIR_7 (step, ##__VA_ARGS__) \
+  step (7, 21, ##__VA_ARGS__) step (8, 22, ##__VA_ARGS__) step (9, 23, ##__VA_ARGS__) step (10, 24, ##__VA_ARGS__) \
+  step (11, 25, ##__VA_ARGS__) step (12, 26, ##__VA_ARGS__) step (13, 27, ##__VA_ARGS__)
+
+/* What happens to the sums before they are stored. */
+#define PAIR_LEAKS 1
+#define PAIR_CLAMPS 2
+#define PAIR_ADDS 4
+
+typedef struct
+{
+  ulong y, y_pitch, more, more_pitch; /* bytes */
+  ulong flags;
+  float bounds[3]; /* least, most, slope */
+  uint  low, high; /* channels to write, one bit each */
+} PairEnd;
+
+#define PAIR_PRODUCT(name, rows, kind) \
+  inline void \
+  name (__local const uint *a, __global const uint *w, const uint blocks, __global const float *bias, const PairEnd *end) \
   { \
-    float16 low[ROWS], high[ROWS]; \
-    __local const uint *from = a + row * 4; \
-    __global const uint *w = wp; \
-    uint b, r; \
+    ulong from = (ulong) a, weight = (ulong) w, left = blocks, to = end->y, more = end->more; \
  \
-    _Pragma ("unroll") for (r = 0; r < ROWS; r++) \
-      { \
-        low[r] = vload16 (0, bp); \
-        if (BOTH) \
-          high[r] = vload16 (1, bp); \
-      } \
-    for (b = 0; b < blocks; b++) \
-      { \
-        _Pragma ("unroll") for (uint p = 0; p < 4; p++) \
-          { \
-            const uint16 w0 = vload16 (2 * p, w), w1 = BOTH ? vload16 (2 * p + 1, w) : w0; \
- \
-            _Pragma ("unroll") for (r = 0; r < ROWS; r++) \
-              { \
-                const uint16 value = (uint16) (from[r * 4 + p]); \
- \
-                PAIR_DOT (low[r], w0, value); \
-                if (BOTH) \
-                  PAIR_DOT (high[r], w1, value); \
-              } \
-          } \
-        w += 128; \
-        from += PAIR_ROWS * 4; \
-      } \
-    _Pragma ("unroll") for (r = 0; r < ROWS; r++) \
-      if (first + row + r <= last) \
-        { \
-          __global const float *more = rp ? rp + (ulong) (first + row + r) * residual_pitch : 0; \
-          __global float *to = yp + (ulong) (first + row + r) * y_pitch; \
- \
-          conv_store16 (to, more, low[r], act, count); \
-          if (BOTH) \
-            conv_store16 (to + 16, more ? more + 16 : 0, high[r], act, count - 16); \
-        } \
+    __asm__ volatile ( \
+      "vmovups (%[bias]), %%zmm0\n vmovups 64(%[bias]), %%zmm14\n" rows (PAIR_START##kind) \
+      "1:\n" PAIR_STEP##kind (rows, 0) PAIR_STEP##kind (rows, 1) PAIR_STEP##kind (rows, 2) PAIR_STEP##kind (rows, 3) \
+      "add $512, %[w]\n add $224, %[a]\n dec %[n]\n jnz 1b\n" \
+      "kmovw %[low], %%k1\n kmovw %[high], %%k2\n" \
+      "test $1, %b[flags]\n jz 2f\n vbroadcastss 8(%[bounds]), %%zmm28\n" rows (PAIR_LEAK##kind) \
+      "2: test $2, %b[flags]\n jz 3f\n vbroadcastss (%[bounds]), %%zmm28\n vbroadcastss 4(%[bounds]), %%zmm29\n" rows (PAIR_CLAMP##kind) \
+      "3: test $4, %b[flags]\n jz 4f\n" rows (PAIR_MORE##kind) \
+      "4:\n" rows (PAIR_STORE##kind) \
+      : [a] "+r"(from), [w] "+r"(weight), [n] "+r"(left), [y] "+r"(to), [more] "+r"(more) \
+      : [bias] "r"(bias), [y_pitch] "r"(end->y_pitch), [more_pitch] "r"(end->more_pitch), [flags] "r"(end->flags), [bounds] "r"(end->bounds), \
+        [low] "r"(end->low), [high] "r"(end->high) \
+      : "memory", "cc", "k1", "k2", "zmm0", "zmm1", "zmm2", "zmm3", "zmm4", "zmm5", "zmm6", "zmm7", "zmm8", "zmm9", "zmm10", "zmm11", "zmm12", "zmm13", \
+        "zmm14", "zmm15", "zmm16", "zmm17", "zmm18", "zmm19", "zmm20", "zmm21", "zmm22", "zmm23", "zmm24", "zmm25", "zmm26", "zmm27", "zmm28", "zmm29", "zmm30"); \
   }
+
+PAIR_PRODUCT (pair_product14, PAIR_14, )
+PAIR_PRODUCT (pair_product7, PAIR_7, )
+PAIR_PRODUCT (pair_product14_low, PAIR_14, _LOW)
+PAIR_PRODUCT (pair_product7_low, PAIR_7, _LOW)
+
+/* One pixel x 32 channels: limited by the weights it reads. */
+inline void
+pair_single (__local const uint *a, __global const uint *w, uint blocks, __global const float *bias, const uint act, __global const float *more, __global float *y, const int count)
+{
+  float16 low = vload16 (0, bias), high = vload16 (1, bias);
+
+  for (; blocks > 0; blocks--)
+    {
+      _Pragma ("unroll") for (uint p = 0; p < 4; p++)
+        {
+          const uint16 value = (uint16) (a[p]), w0 = vload16 (2 * p, w), w1 = vload16 (2 * p + 1, w);
+
+          PAIR_DOT (low, w0, value);
+          PAIR_DOT (high, w1, value);
+        }
+      w += 128;
+      a += PAIR_ROWS * 4;
+    }
+  conv_store16 (y, more, low, act, count);
+  conv_store16 (y + 16, more ? more + 16 : 0, high, act, count - 16);
+}
+
+/* The activation, for all the tiles of an item. */
+inline void
+pair_end (PairEnd *end, const uint act)
+{
+  end->bounds[0] = 0.0f;
+  end->bounds[1] = act == ACT_RELU6 ? 6.0f : INFINITY;
+  end->bounds[2] = 0.1f;
+  end->flags = act == ACT_LEAKY ? PAIR_LEAKS : act == ACT_RELU || act == ACT_RELU6 ? PAIR_CLAMPS : 0;
+  end->more = end->more_pitch = 0;
+}
+
+inline void
+pair_product (__local const uint *a, __global const uint *w, const uint blocks, __global const float *bias, const PairEnd *end, const uint rows)
+{
+  if (end->high == 0)
+    {
+      if (rows > PAIR_ROWS / 2)
+        pair_product14_low (a, w, blocks, bias, end);
+      else
+        pair_product7_low (a, w, blocks, bias, end);
+    }
+  else if (rows > PAIR_ROWS / 2)
+    pair_product14 (a, w, blocks, bias, end);
+  else
+    pair_product7 (a, w, blocks, bias, end);
+}
 
 /* All panels of this item for one tile that lies in `a`. */
 inline void
@@ -214,24 +353,45 @@ pair_products (__local const uint *a, const uint blocks, __global const uint *we
                const uint residual_pitch, __global float *y, const uint y_pitch, const uint out, const uint act, const uint first, const uint last,
                const uint begin, const uint end)
 {
+  const uint rows = min (last + 1 - first, (uint) PAIR_ROWS);
+  const bool known = act <= ACT_LEAKY, whole = known && (rows == PAIR_ROWS || rows == PAIR_ROWS / 2);
+  const uint after = known ? ACT_NONE : act;
+  float rest[PAIR_ROWS * 32];
+  PairEnd to;
+
+  pair_end (&to, act);
+  if (whole && residual)
+    to.flags |= PAIR_ADDS;
+  to.more_pitch = residual_pitch * 4;
+  to.y_pitch = whole ? y_pitch * 4 : 128;
   for (uint panel = begin; panel < end; panel++)
     {
       const int count = min (32, (int) (out - panel * 32));
       __global const uint *wp = weights + (ulong) panel * blocks * 128;
-      __global const float *bp = bias + panel * 32, *rp = residual ? residual + panel * 32 : 0;
-      __global float *yp = y + panel * 32;
-      uint row = 0;
+      __global const float *bp = bias + panel * 32, *rp = residual ? residual + (ulong) first * residual_pitch + panel * 32 : 0;
+      __global float *yp = y + (ulong) first * y_pitch + panel * 32;
 
-      /* A picture of one pixel, as in a classifier's last layer, is limited by its weights. */
-      if (last - first < 2)
+      if (rows < 3)
         {
-          for (; first + row <= last; row++)
-            PAIR_TILE (1, 1)
+          for (uint r = 0; r < rows; r++)
+            pair_single (a + r * 4, wp, blocks, bp, act, rp ? rp + (ulong) r * residual_pitch : 0, yp + (ulong) r * y_pitch, count);
+          continue;
         }
-      else if (count <= 16)
-        PAIR_TILE (PAIR_ROWS, 0)
-      else
-        PAIR_TILE (PAIR_ROWS, 1)
+
+      /* What is not a whole tile, or wants a function, goes by way of `rest`. */
+      to.y = whole ? (ulong) yp : (ulong) rest;
+      to.more = (ulong) rp;
+      to.low = (1u << min (count, 16)) - 1;
+      to.high = (1u << max (count - 16, 0)) - 1;
+      pair_product (a, wp, blocks, bp, &to, rows);
+      if (!whole)
+        for (uint r = 0; r < rows; r++)
+          {
+            __global const float *more = rp ? rp + (ulong) r * residual_pitch : 0;
+
+            conv_store16 (yp + (ulong) r * y_pitch, more, vload16 (0, rest + r * 32), after, count);
+            conv_store16 (yp + (ulong) r * y_pitch + 16, more ? more + 16 : 0, vload16 (1, rest + r * 32), after, count - 16);
+          }
     }
 }
 
@@ -252,7 +412,7 @@ conv_pairs (__global float *y, const uint y_at, const uint y_pitch,
   for (uint first = start; first < stop; first += PAIR_ROWS)
     {
       pair_gather (a, s, x + x_at, x_pitch, in, bias + bias_at + all * 32, first, stop - 1);
-      pair_products (a, k * k * in / 8, weights + weights_at, bias + bias_at, has_residual ? residual + residual_at : 0, residual_pitch,
+      pair_products (a, pair_values (k, in) / 8, weights + weights_at, bias + bias_at, has_residual ? residual + residual_at : 0, residual_pitch,
                      y + y_at, y_pitch, out, act, first, stop - 1, begin, end);
     }
 }

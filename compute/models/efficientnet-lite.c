@@ -53,7 +53,7 @@ descry_efficientnet_new (DescryDevice *device,
   guint in = 32, i;
 
   descry_conv_loader_init (&loader, device, gguf, "efficientnet-lite");
-  net->stem = descry_conv_loader_take (&loader, "stem", in, 3, &(DescryConvShape) { .kernel = 3, .stride = 2 }, TRUE);
+  net->stem = descry_conv_loader_take (&loader, "stem", in, 3, &(DescryConvShape) { .kernel = 3, .stride = 2, .bf16 = TRUE }, TRUE);
   for (i = 0; i < BLOCKS; i++)
     {
       g_autofree char *expand = g_strdup_printf ("blocks.%u.expand", i), *depthwise = g_strdup_printf ("blocks.%u.depthwise", i);
@@ -86,7 +86,7 @@ descry_efficientnet_free (DescryEfficientNet *net)
   g_free (net);
 }
 
-/* x [n, h, w, in] -> [n, h / stride, w / stride, out]; releases x. */
+/* x [n, h, w, in] -> [n, h / stride, w / stride, out]; releases x. The stem takes the place of the first block's expansion. */
 static DescryTensor
 run_block (DescryEfficientNet *net,
            DescryRun          *run,
@@ -94,14 +94,12 @@ run_block (DescryEfficientNet *net,
            guint               i)
 {
   gboolean add = table[i].stride == 1 && i > 0 && table[i].out == table[i - 1].out;
-  DescryTensor none = { 0 }, wide = x, y;
+  DescryTensor none = { 0 }, y;
 
-  if (net->expand[i] != NULL)
-    wide = op_conv_alloc (run, x, net->expand[i], TRUE, DESCRY_ACT_RELU6, none);
-  y = op_conv_separable (run, wide, net->depthwise[i], net->project[i], TRUE, DESCRY_ACT_RELU6, DESCRY_ACT_NONE, add ? x : none);
-  if (net->expand[i] != NULL)
-    descry_run_release (run, &wide);
-  descry_run_release (run, &x);
+  y = op_conv_inverted (run, x, i == 0 ? net->stem : net->expand[i], net->depthwise[i], net->project[i], TRUE, DESCRY_ACT_RELU6, DESCRY_ACT_RELU6,
+                        DESCRY_ACT_NONE, add ? x : none);
+  if (i > 0)
+    descry_run_release (run, &x);
 
   return y;
 }
@@ -114,10 +112,9 @@ descry_efficientnet_run (DescryEfficientNet *net,
                          DescryTensor       *pooled,
                          DescryTensor       *logits)
 {
-  DescryTensor none = { 0 }, x;
+  DescryTensor none = { 0 }, x = pixels;
   guint i;
 
-  x = op_conv_alloc (run, pixels, net->stem, TRUE, DESCRY_ACT_RELU6, none);
   for (i = 0; i < BLOCKS; i++)
     {
       x = run_block (net, run, x, i);

@@ -19,9 +19,12 @@
 #include "compute/ops/provider.h"
 
 #define PANEL DESCRY_CONV_PANEL
-#define TILE 12
+#define TILE 14
+#define FEW 4 /* channels of a first layer */
 #define LONG_ENOUGH 30000 /* cycles of an item that hide its start */
 #define ITEMS_PER_UNIT 8
+#define MIN_FUSED (1024 * 1024) /* bytes of a map */
+#define MAX_RING (512 * 1024) /* half of a core's second cache */
 
 /* The kernels hold instructions that an older processor would die of. */
 static gboolean
@@ -96,6 +99,16 @@ descry_pairs_available (DescryDevice *device)
   return device->pair_product > 0;
 }
 
+/* Values that a pixel's products take; the first layer's few channels make one run of all taps. */
+static guint
+count_values (guint in,
+              guint kernel)
+{
+  guint values = kernel * kernel * in;
+
+  return in < 8 ? (values + 15) / 16 * 16 : values;
+}
+
 static gsize
 local_bytes (guint values)
 {
@@ -107,8 +120,8 @@ descry_pairs_suits (DescryDevice          *device,
                     guint                  in,
                     const DescryConvShape *shape)
 {
-  return shape->bf16 && !shape->depthwise && in >= 16 && in % 8 == 0 && descry_pairs_available (device)
-         && local_bytes (shape->kernel * shape->kernel * in) <= MIN (device->info->local_memory, 256 * 1024);
+  return shape->bf16 && !shape->depthwise && ((in >= 16 && in % 8 == 0) || (in <= FEW && shape->kernel > 1)) && descry_pairs_available (device)
+         && local_bytes (count_values (in, shape->kernel)) <= MIN (device->info->local_memory, 256 * 1024);
 }
 
 gboolean
@@ -133,9 +146,9 @@ descry_pairs_pack (DescryConv   *conv,
                    GError      **error)
 {
   guint taps = conv->shape.kernel * conv->shape.kernel, panels = (conv->out + PANEL - 1) / PANEL, o, t, i;
-  gsize values = (gsize) taps * conv->in, count = values / 2 * PANEL * panels;
+  gsize values = count_values (conv->in, conv->shape.kernel), count = values / 2 * PANEL * panels;
   guint shape[] = { count };
-  guint16 *packed = descry_try_alloc (count, sizeof (guint32));
+  guint16 *packed = descry_try_alloc (count, sizeof (guint32)); /* zeros where a panel or a run is not full */
   g_autoptr (DescryRun) run = NULL;
   gboolean ok;
 
@@ -177,7 +190,7 @@ descry_pairs_run (DescryRun            *run,
   DescryTensor other = call->residual.buffer != NULL ? call->residual : conv->bias;
   guint pixels = call->n * call->oh * call->ow, tiles = (pixels + TILE - 1) / TILE, all = (conv->out + PANEL - 1) / PANEL;
   guint units = MAX (conv->device->info->compute_units, 1), panels = all, least, chunk;
-  guint values = conv->in * (wide != NULL ? 1 : conv->shape.kernel * conv->shape.kernel);
+  guint values = count_values (conv->in, wide != NULL ? 1 : conv->shape.kernel);
   guint taps = wide != NULL ? wide->shape.kernel * wide->shape.kernel : 1;
   gsize global[2], local[] = { 1, 1 }, cycles;
 
@@ -204,5 +217,68 @@ descry_pairs_run (DescryRun            *run,
 
     descry_run_launch (run, descry_run_kernel (run, wide != NULL ? "conv_depthwise_pairs" : "conv_pairs", NULL), 2, global, local, args,
                        wide != NULL ? G_N_ELEMENTS (args) : G_N_ELEMENTS (args) - 3);
+  }
+}
+
+/* Columns of a row of the wide map in local memory: whole tiles, and what the last output reads. */
+static guint
+ring_columns (const DescryConvCall *deep,
+              const DescryConvShape *wide,
+              guint                  mw)
+{
+  return MAX (wide->pad_left + (mw + TILE - 1) / TILE * TILE, (deep->ow - 1) * wide->stride + wide->kernel);
+}
+
+/* A wide map that leaves the caches is not worth writing; a small one would be made twice at the ends of the bands. */
+gboolean
+descry_pairs_fuse (const DescryConv     *expand,
+                   const DescryConv     *wide,
+                   const DescryConvCall *first,
+                   const DescryConvCall *deep)
+{
+  gsize bytes = (gsize) first->n * first->oh * first->ow * expand->out * sizeof (float);
+
+  /* The widening's activation is one of those that its product does in registers. */
+  return bytes >= MIN_FUSED && first->act <= DESCRY_ACT_LEAKY && wide->out % 16 == 0 && expand->shape.dilation == 1 && wide->shape.dilation == 1
+         && (gsize) deep->shape.kernel * ring_columns (deep, &deep->shape, first->ow) * wide->out * sizeof (float)
+              <= MIN (MAX_RING, wide->device->info->local_memory / 2);
+}
+
+/* @first: the widening; @deep: the other two, whose x does not exist. */
+void
+descry_pairs_run_fused (DescryRun            *run,
+                        const DescryConv     *expand,
+                        const DescryConv     *wide,
+                        const DescryConv     *point,
+                        const DescryConvCall *first,
+                        const DescryConvCall *deep,
+                        DescryActivation      wide_act)
+{
+  DescryTensor other = deep->residual.buffer != NULL ? deep->residual : point->bias;
+  guint c = wide->out, k = deep->shape.kernel, columns = ring_columns (deep, &deep->shape, first->ow), halo = k > deep->shape.stride ? k - deep->shape.stride : 0;
+  guint units = MAX (wide->device->info->compute_units, 1), bands, rows;
+  gsize global[2], local[] = { 1, 1 };
+
+  /* The rows that two bands share are made by both. */
+  bands = CLAMP (deep->oh / (6 * halo + 1), 1, units * 2);
+  if ((gsize) bands * deep->n < units)
+    bands = MIN (units, deep->oh);
+  rows = (deep->oh + bands - 1) / bands;
+  global[0] = (deep->oh + rows - 1) / rows;
+  global[1] = deep->n;
+
+  {
+    const DescryArg args[] = {
+      DESCRY_T (deep->y), DESCRY_U (deep->y.pitch), DESCRY_T (first->x), DESCRY_U (first->x.pitch), DESCRY_T (other), DESCRY_U (other.pitch),
+      DESCRY_T (expand->pairs), DESCRY_T (expand->bias), DESCRY_T (wide->weights), DESCRY_T (wide->bias), DESCRY_T (point->pairs), DESCRY_T (point->bias),
+      DESCRY_U16 (first->h, first->w, expand->in, first->shape.kernel, first->shape.stride, first->shape.pad_top, first->shape.pad_left, first->act, first->oh,
+                  first->ow, columns),
+      DESCRY_U16 (c, k, deep->shape.stride, deep->shape.pad_top, deep->shape.pad_left, wide_act, deep->oh, deep->ow, point->out, deep->act, rows,
+                  deep->residual.buffer != NULL),
+      DESCRY_LOCAL (local_bytes (count_values (expand->in, expand->shape.kernel))), DESCRY_LOCAL (local_bytes (c)),
+      DESCRY_LOCAL ((gsize) k * columns * c * sizeof (float))
+    };
+
+    descry_run_launch (run, descry_run_kernel (run, "conv_residual_pairs", NULL), 2, global, local, args, G_N_ELEMENTS (args));
   }
 }

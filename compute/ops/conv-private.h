@@ -48,5 +48,8 @@ gboolean descry_pairs_suits     (DescryDevice *device, guint in, const DescryCon
 gboolean descry_pairs_wanted    (const DescryConv *conv);
 gboolean descry_pairs_pack      (DescryConv *conv, const float *weights, GError **error);
 void     descry_pairs_run       (DescryRun *run, const DescryConv *conv, const DescryConvCall *call, const DescryConv *wide, DescryActivation wide_act);
+gboolean descry_pairs_fuse      (const DescryConv *expand, const DescryConv *wide, const DescryConvCall *first, const DescryConvCall *deep);
+void     descry_pairs_run_fused (DescryRun *run, const DescryConv *expand, const DescryConv *wide, const DescryConv *point, const DescryConvCall *first,
+                                 const DescryConvCall *deep, DescryActivation wide_act);
 
 G_END_DECLS

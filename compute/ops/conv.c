@@ -175,7 +175,7 @@ descry_conv_new (DescryDevice          *device,
   conv->winograd = !pairs && descry_winograd_suits (device, in, shape);
   if (pairs && !(descry_pairs_pack (conv, weights, error) && pack_bias (conv, bias, error)))
     return NULL;
-  if (!conv->winograd && descry_onednn_available (device, NULL))
+  if (!conv->winograd && in > FEW && descry_onednn_available (device, NULL))
     {
       conv->onednn = descry_onednn_conv_new (out, in, shape, weights, bias);
       if (conv->onednn == NULL)
@@ -498,4 +498,75 @@ op_conv_separable (DescryRun        *run,
     }
 
   return call.y;
+}
+
+/* What @conv makes of a map of @h x @w. FALSE: the map is smaller than the kernel. */
+static gboolean
+plan_call (DescryConvCall   *call,
+           const DescryConv *conv,
+           gboolean          same,
+           guint             n,
+           guint             h,
+           guint             w)
+{
+  guint reach = conv->shape.dilation * (conv->shape.kernel - 1) + 1, down, across;
+
+  call->shape = conv->shape;
+  call->n = n;
+  call->h = h;
+  call->w = w;
+  if (same)
+    descry_conv_same (&call->shape, h, w);
+  down = h + call->shape.pad_top + call->shape.pad_bottom;
+  across = w + call->shape.pad_left + call->shape.pad_right;
+  if (down < reach || across < reach)
+    return FALSE;
+
+  call->oh = (down - reach) / conv->shape.stride + 1;
+  call->ow = (across - reach) / conv->shape.stride + 1;
+  return TRUE;
+}
+
+DescryTensor
+op_conv_inverted (DescryRun        *run,
+                  DescryTensor      x,
+                  DescryConv       *expand,
+                  DescryConv       *wide,
+                  DescryConv       *point,
+                  gboolean          same,
+                  DescryActivation  expand_act,
+                  DescryActivation  wide_act,
+                  DescryActivation  act,
+                  DescryTensor      residual)
+{
+  DescryConvCall first = { .x = x, .act = expand_act }, deep = { .act = act, .residual = residual };
+  guint n, h, w, extents[4];
+  DescryTensor middle, y;
+
+  if (!descry_run_ok (run) || x.n_dims < 3)
+    return (DescryTensor) { 0 };
+
+  read_extents (x, &n, &h, &w);
+  if (may_lead (wide) && descry_pairs_wanted (point) && descry_pairs_wanted (expand) && x.type == DESCRY_F32 && descry_tensor_cols (x) == expand->in
+      && expand->out == wide->in && wide->out == point->in && plan_call (&first, expand, same, n, h, w) && plan_call (&deep, wide, same, n, first.oh, first.ow)
+      && (residual.buffer == NULL || (descry_tensor_cols (residual) == point->out && descry_tensor_rows (residual) == n * deep.oh * deep.ow))
+      && descry_pairs_fuse (expand, wide, &first, &deep))
+    {
+      extents[0] = n;
+      extents[1] = deep.oh;
+      extents[2] = deep.ow;
+      extents[3] = point->out;
+      y = deep.y = descry_run_tensor (run, DESCRY_F32, x.n_dims, x.n_dims == 3 ? extents + 1 : extents);
+      descry_run_spend (run, 2.0 * n * first.oh * first.ow * expand->out * expand->in * expand->shape.kernel * expand->shape.kernel, 0.0);
+      descry_run_spend (run, 2.0 * n * deep.oh * deep.ow * wide->out * (point->out + wide->shape.kernel * wide->shape.kernel), 0.0);
+      if (descry_run_ok (run))
+        descry_pairs_run_fused (run, expand, wide, point, &first, &deep, wide_act);
+      return y;
+    }
+
+  /* What does not fit is reported by these. */
+  middle = op_conv_alloc (run, x, expand, same, expand_act, (DescryTensor) { 0 });
+  y = op_conv_separable (run, middle, wide, point, same, wide_act, act, residual);
+  descry_run_release (run, &middle);
+  return y;
 }

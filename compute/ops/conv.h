@@ -51,6 +51,11 @@ DescryTensor op_conv_alloc (DescryRun *run, DescryTensor x, DescryConv *conv, gb
 DescryTensor op_conv_separable (DescryRun *run, DescryTensor x, DescryConv *wide, DescryConv *point, gboolean same,
                                 DescryActivation wide_act, DescryActivation act, DescryTensor residual);
 
+/* The same behind @expand, as in an inverted residual block. Where the map between them is large and the device has a
+ * kernel for it, it is never in memory. */
+DescryTensor op_conv_inverted (DescryRun *run, DescryTensor x, DescryConv *expand, DescryConv *wide, DescryConv *point, gboolean same,
+                               DescryActivation expand_act, DescryActivation wide_act, DescryActivation act, DescryTensor residual);
+
 typedef struct _DescryConvTransposed DescryConvTransposed;
 
 /**

@@ -262,6 +262,78 @@ test_separable (DescryRun *run)
     }
 }
 
+/* Three in one kernel, where the map between them is large, against the same in f32. */
+static void
+test_inverted (DescryRun *run)
+{
+  static const struct { guint n, h, w, in, middle, out, first, first_stride, kernel, stride; gboolean residual; DescryActivation acts[3]; } many[] = {
+    { 1, 70, 45, 16, 96, 24, 1, 1, 3, 2, FALSE, { DESCRY_ACT_RELU6, DESCRY_ACT_RELU6, DESCRY_ACT_NONE } },
+    { 2, 29, 33, 24, 144, 24, 1, 1, 3, 1, TRUE, { DESCRY_ACT_RELU6, DESCRY_ACT_RELU6, DESCRY_ACT_NONE } },
+    { 1, 56, 56, 24, 144, 40, 1, 1, 5, 2, FALSE, { DESCRY_ACT_RELU, DESCRY_ACT_HARD_SWISH, DESCRY_ACT_RELU6 } },
+    { 3, 41, 17, 40, 144, 17, 1, 1, 5, 1, TRUE, { DESCRY_ACT_LEAKY, DESCRY_ACT_SILU, DESCRY_ACT_LEAKY } },
+    { 3, 41, 17, 40, 144, 17, 1, 1, 5, 1, TRUE, { DESCRY_ACT_SILU, DESCRY_ACT_NONE, DESCRY_ACT_LEAKY } }, /* its first function: one after another */
+    { 2, 131, 97, 3, 48, 16, 3, 2, 3, 1, FALSE, { DESCRY_ACT_RELU6, DESCRY_ACT_RELU6, DESCRY_ACT_NONE } },
+    { 1, 12, 11, 16, 96, 24, 1, 1, 3, 1, FALSE, { DESCRY_ACT_RELU6, DESCRY_ACT_RELU6, DESCRY_ACT_NONE } }, /* small: one after another */
+  };
+  DescryDevice *device = descry_run_device (run);
+  g_autoptr (GRand) rand = g_rand_new_with_seed (11);
+  guint i;
+
+  for (i = 0; i < G_N_ELEMENTS (many); i++)
+    {
+      const guint middle = many[i].middle, out = many[i].out, n = many[i].n, h = many[i].h, w = many[i].w, in = many[i].in;
+      const guint taps[] = { many[i].first * many[i].first * in, many[i].kernel * many[i].kernel, middle };
+      const guint outs[] = { middle, middle, out }, ins[] = { in, middle, middle };
+      const DescryConvShape shapes[] = {
+        { .kernel = many[i].first, .stride = many[i].first_stride, .bf16 = TRUE },
+        { .kernel = many[i].kernel, .stride = many[i].stride, .depthwise = TRUE, .bf16 = TRUE },
+        { .kernel = 1, .stride = 1, .bf16 = TRUE },
+      };
+      const guint stride = many[i].first_stride * many[i].stride, oh = (h + stride - 1) / stride, ow = (w + stride - 1) / stride;
+      const gsize n_x = (gsize) n * h * w * in, n_y = (gsize) n * oh * ow * out;
+      g_autofree float *x = random_floats (rand, n_x, -1, 1), *residual = random_floats (rand, n_y, -1, 1), *first = g_new (float, n_y);
+      g_autofree float *found = g_new (float, n_y), *again = g_new (float, n_y);
+      g_autofree double *expected = g_new (double, n_y);
+      g_autofree char *what = g_strdup_printf ("inverted %u", i);
+      g_autoptr (GPtrArray) convs = g_ptr_array_new_with_free_func ((GDestroyNotify) descry_conv_free);
+      g_autoptr (GError) error = NULL;
+      DescryTensor tx = as_pictures (guarded_tensor (run, n * h * w, in), n, h, w), tr = { 0 }, y;
+      float *to[] = { first, found, again };
+      gsize e;
+      guint j;
+
+      for (j = 0; j < 3; j++)
+        {
+          g_autofree float *weights = random_floats (rand, (gsize) outs[j] * taps[j], -1, 1), *bias = random_floats (rand, outs[j], -1, 1);
+
+          for (e = 0; e < (gsize) outs[j] * taps[j]; e++)
+            weights[e] *= 2.0f / sqrtf (taps[j]);
+          g_ptr_array_add (convs, descry_conv_new (device, what, outs[j], ins[j], &shapes[j], weights, bias, &error));
+          g_assert_no_error (error);
+        }
+      descry_run_write (run, tx, x, n_x);
+      if (many[i].residual)
+        {
+          tr = descry_run_tensor4 (run, n, oh, ow, out);
+          descry_run_write (run, tr, residual, n_y);
+        }
+
+      for (j = 0; j < 3; j++)
+        {
+          descry_ops_set_fast (device, j > 0);
+          y = op_conv_inverted (run, tx, convs->pdata[0], convs->pdata[1], convs->pdata[2], TRUE, many[i].acts[0], many[i].acts[1], many[i].acts[2], tr);
+          descry_run_read (run, y, to[j], n_y);
+          descry_run_release (run, &y);
+        }
+      descry_run_finish (run, &error);
+      g_assert_no_error (error);
+      for (e = 0; e < n_y; e++)
+        expected[e] = first[e];
+      assert_nmse (what, found, expected, n_y, 1e-4);
+      g_assert_cmpmem (found, n_y * sizeof (float), again, n_y * sizeof (float));
+    }
+}
+
 /* Against the definition, scattered in double. */
 static void
 test_transposed (DescryRun *run)
@@ -405,6 +477,7 @@ main (int    argc,
   add_op_test ("conv/cases-own", test_cases_own);
   add_op_test ("conv/cases-bf16", test_cases_bf16);
   add_op_test ("conv/separable", test_separable);
+  add_op_test ("conv/inverted", test_inverted);
   add_op_test ("conv/transposed", test_transposed);
   add_op_test ("conv/in-place", test_in_place);
   add_op_test ("conv/wrong-shapes", test_wrong_shapes);
