@@ -15,6 +15,7 @@
 #include <glib/gi18n.h>
 
 #include "ui/badge.h"
+#include "ui/column.h"
 #include "ui/main-thread.h"
 #include "ui/pyramid.h"
 #include "ui/suggestions.h"
@@ -826,6 +827,7 @@ descry_chat_class_init (DescryChatClass *class)
   signals[TURN_RESTORED] = g_signal_new ("turn-restored", DESCRY_TYPE_CHAT, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
                                          G_TYPE_NONE, 4, G_TYPE_STRING, G_TYPE_POINTER, G_TYPE_BOOLEAN, G_TYPE_STRING);
 
+  g_type_ensure (DESCRY_TYPE_COLUMN);
   gtk_widget_class_set_template_from_resource (widget_class, DESCRY_RESOURCE_BASE "/ui/chat.ui");
   gtk_widget_class_bind_template_child (widget_class, DescryChat, column);
   gtk_widget_class_bind_template_child (widget_class, DescryChat, stack);

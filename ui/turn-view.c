@@ -14,6 +14,8 @@
 #include <glib/gi18n.h>
 
 #include "ui/badge.h"
+#include "ui/column.h"
+#include "ui/live-text.h"
 #include "ui/main-thread.h"
 #include "ui/markdown.h"
 
@@ -33,7 +35,9 @@ struct _DescryTurnView
   DescryTurn   *turn; /* when finished */
 
   GtkBox       *answer; /* paragraphs */
-  GArray       *paragraphs; /* of Paragraph */
+  GArray       *paragraphs; /* of Paragraph: finished ones */
+  DescryLiveText *live; /* the one that is being written, the last child; NULL: nothing streams */
+  guint         live_start; /* bytes of the answer before it */
   GString      *text; /* streamed so far */
   GString      *pending; /* arrived since the last frame */
   guint         tick;
@@ -189,12 +193,14 @@ link_activated_cb (GtkLabel       *label,
 
 /* --------- Paragraphs ------------------ */
 
-static Paragraph *
+static void
 add_paragraph (DescryTurnView *self,
-               guint           start)
+               guint           start,
+               guint           end)
 {
   GtkEventController *motion = gtk_event_controller_motion_new ();
-  Paragraph paragraph = { GTK_LABEL (gtk_label_new (NULL)), start, start };
+  g_autofree char *text = g_strndup (self->text->str + start, end - start);
+  const Paragraph paragraph = { GTK_LABEL (gtk_label_new (text)), start, end };
 
   gtk_label_set_wrap (paragraph.label, TRUE);
   gtk_label_set_wrap_mode (paragraph.label, PANGO_WRAP_WORD_CHAR);
@@ -206,41 +212,48 @@ add_paragraph (DescryTurnView *self,
   gtk_widget_add_controller (GTK_WIDGET (paragraph.label), motion);
   gtk_box_append (self->answer, GTK_WIDGET (paragraph.label));
   g_array_append_val (self->paragraphs, paragraph);
-
-  return &g_array_index (self->paragraphs, Paragraph, self->paragraphs->len - 1);
 }
 
-/* Takes what has arrived since the last frame; only the last paragraph is set anew. */
+/* What has been written becomes a label; an empty line makes none. */
+static void
+end_paragraph (DescryTurnView *self)
+{
+  if (self->live == NULL)
+    return;
+
+  gtk_box_remove (self->answer, GTK_WIDGET (self->live));
+  self->live = NULL;
+  add_paragraph (self, self->live_start, self->text->len);
+}
+
+/* Takes what has arrived since the last frame; finished paragraphs stay as they are. */
 static void
 flush_pending (DescryTurnView *self)
 {
   const char *at;
-  Paragraph *last;
 
   if (self->pending->len == 0)
     return;
 
   gtk_widget_set_visible (self->stage_box, FALSE);
-  last = self->paragraphs->len > 0 ? &g_array_index (self->paragraphs, Paragraph, self->paragraphs->len - 1)
-                                   : add_paragraph (self, 0);
   for (at = self->pending->str; *at != '\0';)
     {
-      const char *line_end = strchr (at, '\n');
-      gsize length = line_end != NULL ? (gsize) (line_end - at) : strlen (at);
+      gsize length = strcspn (at, "\n");
 
-      g_string_append_len (self->text, at, length);
-      last->end = self->text->len;
-      if (length > 0)
-        gtk_label_set_text (last->label, self->text->str + last->start);
-      at += length;
-      if (line_end != NULL)
+      if (length > 0 && self->live == NULL)
         {
-          g_string_append_c (self->text, '\n');
-          at++;
-          if (last->end > last->start)
-            last = add_paragraph (self, self->text->len);
-          else
-            last->start = last->end = self->text->len; /* an empty line makes no label */
+          self->live = DESCRY_LIVE_TEXT (descry_live_text_new ());
+          self->live_start = self->text->len;
+          gtk_box_append (self->answer, GTK_WIDGET (self->live));
+        }
+      g_string_append_len (self->text, at, (gssize) length);
+      if (length > 0)
+        descry_live_text_append (self->live, at, length);
+      at += length;
+      if (*at == '\n')
+        {
+          end_paragraph (self);
+          g_string_append_c (self->text, *at++);
         }
     }
   g_string_truncate (self->pending, 0);
@@ -278,6 +291,7 @@ stop_stream (DescryTurnView *self)
       self->tick = 0;
     }
   flush_pending (self);
+  end_paragraph (self);
   gtk_widget_set_visible (self->stage_box, FALSE);
 }
 
@@ -484,6 +498,7 @@ show_turn (DescryTurnView *self,
       g_string_truncate (self->text, 0);
       g_string_append (self->pending, answer);
       flush_pending (self);
+      end_paragraph (self);
     }
   set_paragraphs (self, NULL, 0);
 }
@@ -690,7 +705,7 @@ descry_turn_view_init (DescryTurnView *self)
   self->text = g_string_new (NULL);
   self->pending = g_string_new (NULL);
 
-  self->answer = GTK_BOX (gtk_box_new (GTK_ORIENTATION_VERTICAL, 6));
+  self->answer = GTK_BOX (descry_column_new (6));
   gtk_widget_add_css_class (GTK_WIDGET (self->answer), "descry-answer");
   self->stage_box = gtk_box_new (GTK_ORIENTATION_HORIZONTAL, 6);
   self->stage = GTK_LABEL (note_label (_("Reading the question…")));

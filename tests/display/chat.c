@@ -10,6 +10,8 @@
 #include "tests/display/recorded-engine.h"
 #include "tests/display/ui-test.h"
 #include "ui/chat.h"
+#include "ui/column.h"
+#include "ui/live-text.h"
 #include "ui/main-thread.h"
 #include "ui/turn-view.h"
 
@@ -109,6 +111,148 @@ test_streaming (void)
   gtk_window_destroy (GTK_WINDOW (window));
 }
 
+/* Lines that are done stay where a label puts them, in every kind of text; only the last one is laid out again. */
+static void
+test_live (void)
+{
+  static const char *const pieces[][5] = {
+    { "The ", "cup ", "stands on the ", "table, ", "left. " },
+    { "Donau", "dampf", "schifffahrts", "gesellschafts", "kapitän " },
+    { "杯子", "在", "桌上", "。", "左边" },
+    { "الكوب ", "على ", "الطاولة ", "cup ", "يسار. " },
+    { "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "b", " ", "  ", "c-d-e" },
+  };
+  guint k, i;
+
+  for (k = 0; k < G_N_ELEMENTS (pieces); k++)
+    {
+      GtkWidget *window = gtk_window_new (), *scroller = gtk_scrolled_window_new (), *box = gtk_box_new (GTK_ORIENTATION_VERTICAL, 0);
+      GtkWidget *live = descry_live_text_new (), *label = gtk_label_new (NULL);
+      g_autoptr (GString) all = g_string_new (NULL);
+      guint lines = 0;
+      int height = 0;
+
+      gtk_label_set_wrap (GTK_LABEL (label), TRUE);
+      gtk_label_set_wrap_mode (GTK_LABEL (label), PANGO_WRAP_WORD_CHAR);
+      gtk_label_set_xalign (GTK_LABEL (label), 0);
+      gtk_box_append (GTK_BOX (box), live);
+      gtk_box_append (GTK_BOX (box), label);
+      gtk_window_set_default_size (GTK_WINDOW (window), 310, 700);
+      /* The width is given, as in the panel. */
+      gtk_scrolled_window_set_policy (GTK_SCROLLED_WINDOW (scroller), GTK_POLICY_NEVER, GTK_POLICY_AUTOMATIC);
+      gtk_scrolled_window_set_child (GTK_SCROLLED_WINDOW (scroller), box);
+      gtk_window_set_child (GTK_WINDOW (window), scroller);
+      gtk_window_present (GTK_WINDOW (window));
+      ui_test_pump (60);
+      for (i = 0; i < 100; i++)
+        {
+          const char *piece = pieces[k][(i * 7 + i / 9) % 5];
+
+          g_string_append (all, piece);
+          descry_live_text_append (DESCRY_LIVE_TEXT (live), piece, strlen (piece));
+          if (i % 4 == 3)
+            ui_test_turn ();
+          g_assert_cmpuint (descry_live_text_get_tail_lines (DESCRY_LIVE_TEXT (live)), <=, 3);
+          if (i % 20 != 19)
+            continue;
+          gtk_label_set_text (GTK_LABEL (label), all->str);
+          WAIT_WHILE (gtk_widget_get_height (live) != gtk_widget_get_height (label));
+          lines += gtk_widget_get_height (live) > height;
+          height = gtk_widget_get_height (live);
+        }
+      g_assert_cmpuint (lines, >=, 3);
+      g_assert_cmpstr (descry_live_text_get_text (DESCRY_LIVE_TEXT (live)), ==, all->str);
+
+      /* Another width: all lines anew. */
+      gtk_widget_set_margin_end (box, 77);
+      ui_test_pump (100);
+      descry_live_text_append (DESCRY_LIVE_TEXT (live), "x", 1);
+      g_string_append_c (all, 'x');
+      gtk_label_set_text (GTK_LABEL (label), all->str);
+      WAIT_WHILE (gtk_widget_get_height (live) <= height || gtk_widget_get_height (live) != gtk_widget_get_height (label));
+      {
+        g_autofree char *name = g_strdup_printf ("live-text-%u.png", k);
+        g_autoptr (GdkTexture) texture = ui_test_shoot (window);
+
+        ui_test_save (texture, name);
+      }
+      gtk_window_destroy (GTK_WINDOW (window));
+    }
+}
+
+static void
+find_column_cb (GtkWidget *widget,
+                gpointer   data)
+{
+  DescryColumn **found = data;
+
+  if (DESCRY_IS_COLUMN (widget) && gtk_widget_has_css_class (widget, "descry-answer"))
+    *found = DESCRY_COLUMN (widget);
+}
+
+/* Pixels that are not of the colour of the corner, in each third of the height: there is text in all of them. */
+static void
+check_text (GdkTexture *texture)
+{
+  int width = gdk_texture_get_width (texture), height = gdk_texture_get_height (texture);
+  g_autofree guint32 *pixels = g_new (guint32, (gsize) width * height);
+  guint n[3] = { 0 };
+  int i;
+
+  gdk_texture_download (texture, (guchar *) pixels, (gsize) width * 4);
+  for (i = 0; i < width * height; i++)
+    n[i / width * 3 / height] += pixels[i] != pixels[(gsize) width * height / 2 + 2];
+  for (i = 0; i < 3; i++)
+    g_assert_cmpuint (n[i], >, 500);
+}
+
+/* Paragraphs out of view are not drawn, those that come into view are. */
+static void
+test_view (void)
+{
+  GtkWidget *window = gtk_window_new ();
+  DescryChat *chat = g_object_new (DESCRY_TYPE_CHAT, NULL);
+  DescryColumn *column = NULL;
+  GtkWidget *scroller;
+  GtkAdjustment *adjustment;
+  guint i;
+
+  gtk_window_set_decorated (GTK_WINDOW (window), FALSE);
+  gtk_window_set_default_size (GTK_WINDOW (window), 360, 600);
+  gtk_window_set_child (GTK_WINDOW (window), GTK_WIDGET (chat));
+  gtk_window_present (GTK_WINDOW (window));
+  ui_test_pump (60);
+  descry_chat_begin (chat, "much?");
+  for (i = 0; i < 200; i++)
+    descry_chat_append (chat, "A paragraph of a few words that takes more than one line of the panel.\n\n");
+  ui_test_pump (400);
+  ui_test_walk (GTK_WIDGET (chat), find_column_cb, &column);
+  g_assert_nonnull (column);
+  g_assert_cmpuint (descry_column_skipped (column), >, 150);
+  g_assert_cmpuint (descry_column_skipped (column), <, 200);
+  scroller = gtk_widget_get_ancestor (GTK_WIDGET (column), GTK_TYPE_SCROLLED_WINDOW);
+  adjustment = gtk_scrolled_window_get_vadjustment (GTK_SCROLLED_WINDOW (scroller));
+  for (i = 0; i <= 10; i++)
+    {
+      g_autoptr (GdkTexture) texture = NULL;
+
+      gtk_adjustment_set_value (adjustment, (gtk_adjustment_get_upper (adjustment) - gtk_adjustment_get_page_size (adjustment)) * (10 - i) / 10.0);
+      ui_test_pump (80);
+      texture = ui_test_shoot (scroller);
+      check_text (texture);
+      g_assert_cmpuint (descry_column_skipped (column), >, 150);
+    }
+  gtk_window_set_default_size (GTK_WINDOW (window), 360, 1100);
+  ui_test_pump (200);
+  {
+    g_autoptr (GdkTexture) texture = ui_test_shoot (scroller);
+
+    check_text (texture);
+    ui_test_save (texture, "chat-long.png");
+  }
+  gtk_window_destroy (GTK_WINDOW (window));
+}
+
 static void
 asked_cb (DescryChat *chat,
           const char *question,
@@ -197,6 +341,8 @@ main (int    argc,
   g_test_add_func ("/chat/markup", test_markup);
   g_test_add_func ("/chat/link ids", test_link_ids);
   g_test_add_func ("/chat/streaming", test_streaming);
+  g_test_add_func ("/chat/live", test_live);
+  g_test_add_func ("/chat/view", test_view);
   g_test_add_func ("/chat/composer", test_composer);
 
   return g_test_run ();
