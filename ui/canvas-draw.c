@@ -17,9 +17,10 @@
 typedef struct
 {
   const DescryObject *object; /* of the scene */
-  double              zoom; /* these four: what the nodes were made for */
+  double              zoom; /* these five: what the nodes were made for */
   DescryBox           box;
   float               score;
+  char               *name;
   guint               state;
   GskRenderNode      *boxes[4];
   GskRenderNode      *label;
@@ -52,6 +53,7 @@ void
 descry_canvas_vector_free (gpointer data)
 {
   clear_vector_nodes (data);
+  g_free (((Vector *) data)->name);
   g_free (data);
 }
 
@@ -152,7 +154,8 @@ update_vector (DescryCanvas *self,
 {
   const DescryObject *object = vector->object;
   guint state = object_state (self, object);
-  gboolean same_label = (vector->state & ~STATE_BOXES) == (state & ~STATE_BOXES) && vector->score == object->score;
+  gboolean same_label = (vector->state & ~STATE_BOXES) == (state & ~STATE_BOXES) && vector->score == object->score &&
+                        g_strcmp0 (vector->name, object->name) == 0;
   gboolean same = same_label && vector->state == state && vector->zoom == self->zoom &&
                   memcmp (&vector->box, &object->box, sizeof object->box) == 0;
   DescryView view = self->view;
@@ -171,6 +174,8 @@ update_vector (DescryCanvas *self,
 
   if (!same_label)
     {
+      g_free (vector->name);
+      vector->name = g_strdup (object->name);
       g_clear_pointer (&vector->label, gsk_render_node_unref);
       descry_overlay_draw_label (NULL, object, &view, &vector->label_width, &vector->label_height);
       if (vector->label_width > 0)

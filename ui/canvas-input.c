@@ -135,7 +135,8 @@ click_released_cb (GtkGestureClick *gesture,
 
   if (id == 0)
     {
-      if (n_press != 1)
+      /* A near miss while collecting must not lose what was collected. */
+      if (n_press != 1 || (modifiers & GDK_CONTROL_MASK) != 0)
         return;
       /* With something selected the first click on nothing lets go of it. */
       if (self->selection->len > 0)
@@ -339,7 +340,7 @@ popup_menu (DescryCanvas *self,
     descry_canvas_select (self, &id, 1);
 
   g_clear_pointer (&self->menu, gtk_widget_unparent);
-  self->menu = descry_object_menu_popup (GTK_WIDGET (self), self->view.solo != 0, x, y);
+  self->menu = descry_object_menu_popup (GTK_WIDGET (self), self->selection->len, self->view.solo != 0, x, y);
 }
 
 static void
@@ -636,8 +637,9 @@ descry_canvas_class_input (GtkWidgetClass *class)
   gtk_widget_class_add_binding_action (class, GDK_KEY_h, 0, "canvas.hide", NULL);
   gtk_widget_class_add_binding_action (class, GDK_KEY_h, GDK_SHIFT_MASK, "canvas.show-all", NULL);
   gtk_widget_class_add_binding_action (class, GDK_KEY_o, 0, "canvas.solo", NULL);
-  gtk_widget_class_add_binding_action (class, GDK_KEY_Delete, 0, "win.delete", NULL);
+  /* Menus name the last one. */
   gtk_widget_class_add_binding_action (class, GDK_KEY_KP_Delete, 0, "win.delete", NULL);
+  gtk_widget_class_add_binding_action (class, GDK_KEY_Delete, 0, "win.delete", NULL);
   gtk_widget_class_add_binding_action (class, GDK_KEY_F2, 0, "win.rename", NULL);
   gtk_widget_class_add_binding_action (class, GDK_KEY_Menu, 0, "canvas.menu", NULL);
   gtk_widget_class_add_binding_action (class, GDK_KEY_F10, GDK_SHIFT_MASK, "canvas.menu", NULL);

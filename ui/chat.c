@@ -81,7 +81,7 @@ update_send (DescryChat *self)
   gboolean running = self->running != NULL;
   const char *name = running ? _("Stop") : _("Send");
 
-  gtk_button_set_icon_name (self->send, running ? "media-playback-stop-symbolic" : "mail-send-symbolic");
+  gtk_button_set_icon_name (self->send, running ? "media-playback-stop-symbolic" : "go-up-symbolic");
   gtk_widget_set_tooltip_text (GTK_WIDGET (self->send), self->blocked != NULL && !running ? self->blocked : name);
   gtk_accessible_update_property (GTK_ACCESSIBLE (self->send), GTK_ACCESSIBLE_PROPERTY_LABEL, name, -1);
   gtk_widget_set_sensitive (GTK_WIDGET (self->send), running || (self->blocked == NULL && *text != '\0'));
@@ -366,6 +366,9 @@ descry_chat_set_compact (DescryChat *self,
                          gboolean    compact)
 {
   adw_status_page_set_icon_name (self->empty, compact ? NULL : "dialog-question-symbolic");
+  /* Under the picture there is no height for several lines of them: one, to be scrolled. */
+  gtk_orientable_set_orientation (GTK_ORIENTABLE (self->suggestions), compact ? GTK_ORIENTATION_HORIZONTAL : GTK_ORIENTATION_VERTICAL);
+  gtk_scrolled_window_set_policy (GTK_SCROLLED_WINDOW (self->suggestion_scroller), compact ? GTK_POLICY_EXTERNAL : GTK_POLICY_NEVER, GTK_POLICY_NEVER);
 }
 
 void

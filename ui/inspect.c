@@ -271,7 +271,7 @@ descry_inspect_update (DescryInspect *self)
   /* Translators: width × height in pixels, and the part of the picture. */
   set_fact (self, FACT_SIZE, g_strdup_printf (_("%.0f × %.0f px, %.1f %%"), box.x1 - box.x0, box.y1 - box.y0,
                                               100.0 * descry_box_area (box) / pixels));
-  set_fact (self, FACT_MASK, object->mask == NULL ? g_strdup (_("not there yet"))
+  set_fact (self, FACT_MASK, object->mask == NULL ? g_strdup (_("none"))
                                                   : g_strdup_printf (_("%" G_GUINT64_FORMAT " px, %.1f %%"), object->mask->area,
                                                                      100.0 * object->mask->area / pixels));
   set_fact (self, FACT_SOURCE, found_by_text (self, object));

@@ -11,21 +11,36 @@
 
 #include <glib/gi18n.h>
 
+/* The letters act while the picture has the focus, as a class's bindings, so the menu cannot find them itself. */
+static void
+append (GMenu      *menu,
+        const char *label,
+        const char *action,
+        const char *key)
+{
+  g_autoptr (GMenuItem) item = g_menu_item_new (label, action);
+
+  g_menu_item_set_attribute (item, "accel", "s", key);
+  g_menu_append_item (menu, item);
+}
+
 static GMenuModel *
-make_menu (gboolean solo)
+make_menu (guint    n_selected,
+           gboolean solo)
 {
   g_autoptr (GMenu) menu = g_menu_new ();
   g_autoptr (GMenu) ask = g_menu_new ();
   g_autoptr (GMenu) edit = g_menu_new ();
   g_autoptr (GMenu) take = g_menu_new ();
 
-  g_menu_append (ask, _("_Ask About This"), "win.ask-about");
+  append (ask, n_selected > 1 ? _("_Ask About These") : _("_Ask About This"), "win.ask-about", "a");
+  g_menu_append (ask, n_selected > 1 ? _("_Compare") : _("_Inspect"), "win.panel::inspect");
   g_menu_append (edit, _("_Rename…"), "win.rename");
-  g_menu_append (edit, _("_Hide"), "win.hide");
+  append (edit, _("_Hide"), "win.hide", "h");
   if (solo)
     g_menu_append (edit, _("Show _All"), "win.show-all");
-  else
-    g_menu_append (edit, _("Show _Only This"), "win.solo");
+  else if (n_selected == 1)
+    append (edit, _("Show _Only This"), "win.solo", "o");
   g_menu_append (edit, _("_Delete"), "win.delete");
   g_menu_append_section (menu, NULL, G_MENU_MODEL (ask));
   g_menu_append (take, _("_Copy Cut-Out"), "win.copy-cut-out");
@@ -37,12 +52,13 @@ make_menu (gboolean solo)
 
 GtkWidget *
 descry_object_menu_popup (GtkWidget *parent,
+                          guint      n_selected,
                           gboolean   solo,
                           double     x,
                           double     y)
 {
   const GdkRectangle at = { (int) x, (int) y, 1, 1 };
-  g_autoptr (GMenuModel) model = make_menu (solo);
+  g_autoptr (GMenuModel) model = make_menu (n_selected, solo);
   GtkWidget *menu = gtk_popover_menu_new_from_model (model);
 
   gtk_widget_set_parent (menu, parent);

@@ -10,6 +10,6 @@
 G_BEGIN_DECLS
 
 /* A menu at a point of @parent, to be unparented by it. @solo: something is shown alone. */
-GtkWidget *descry_object_menu_popup (GtkWidget *parent, gboolean solo, double x, double y);
+GtkWidget *descry_object_menu_popup (GtkWidget *parent, guint n_selected, gboolean solo, double x, double y);
 
 G_END_DECLS

@@ -16,6 +16,7 @@
 #include "ui/groups.h"
 #include "ui/main-thread.h"
 #include "ui/object-menu.h"
+#include "ui/object-order.h"
 
 #define MAX_TAGS 24
 
@@ -83,6 +84,9 @@ struct _DescryObjects
   GtkWidget      *none_lower;
   GtkFlowBox     *tags;
   GtkListView    *list;
+  GtkWidget      *bar; /* above the list */
+  GtkLabel       *count;
+  char           *order; /* of descry_object_order() */
 
   DescryCanvas   *canvas;
   GListStore     *store; /* of DescryObjectItem */
@@ -95,7 +99,7 @@ struct _DescryObjects
 };
 
 enum { ASK_ABOUT, N_SIGNALS };
-enum { PROP_0, PROP_GROUPED, N_PROPS };
+enum { PROP_0, PROP_GROUPED, PROP_ORDER, N_PROPS };
 
 static GParamSpec *properties[N_PROPS];
 
@@ -194,7 +198,7 @@ refresh_row (DescryObjects *self,
 {
   DescryScene *scene = self->canvas != NULL ? descry_canvas_get_scene (self->canvas) : NULL;
   DescryObject *object = scene != NULL && row->id != 0 ? descry_scene_find (scene, row->id) : NULL;
-  g_autofree char *score = NULL;
+  g_autofree char *score = NULL, *detail = NULL;
   gboolean was_updating = self->updating;
   gboolean hidden;
 
@@ -206,11 +210,14 @@ refresh_row (DescryObjects *self,
   self->updating = TRUE;
   descry_badge_set_id (row->badge, object->id);
   gtk_label_set_label (row->name, object->name);
-  gtk_label_set_label (row->detail, object->finer != NULL ? object->finer
-                                    : object->source == DESCRY_SOURCE_CLICK ? _("clicked")
-                                    : object->source == DESCRY_SOURCE_DRAG ? _("drawn box")
-                                    : object->source == DESCRY_SOURCE_PROPOSAL ? _("region")
-                                    : _("detected"));
+  /* Translators: an object's part of the picture; and where it comes from, or a finer name for it. */
+  detail = g_strdup_printf (_("%.1f %% · %s"), 100.0 * descry_box_area (object->box) / ((double) scene->width * scene->height),
+                            object->finer != NULL ? object->finer
+                            : object->source == DESCRY_SOURCE_CLICK ? _("clicked")
+                            : object->source == DESCRY_SOURCE_DRAG ? _("drawn box")
+                            : object->source == DESCRY_SOURCE_PROPOSAL ? _("region")
+                            : _("detected"));
+  gtk_label_set_label (row->detail, detail);
   score = g_strdup_printf ("%.2f", object->score);
   gtk_label_set_label (row->score, score);
   /* The list's own widget is what takes the focus; GTK 4.8 has no other way to name it. */
@@ -296,7 +303,7 @@ row_pressed_cb (GtkGestureClick *gesture,
     descry_canvas_select (self->canvas, &row->id, 1);
   gtk_widget_translate_coordinates (row->box, GTK_WIDGET (self), x, y, &mx, &my);
   g_clear_pointer (&self->menu, gtk_widget_unparent);
-  self->menu = descry_object_menu_popup (GTK_WIDGET (self), descry_canvas_get_solo (self->canvas) != 0, mx, my);
+  self->menu = descry_object_menu_popup (GTK_WIDGET (self), descry_canvas_get_selection (self->canvas)->len, descry_canvas_get_solo (self->canvas) != 0, mx, my);
 }
 
 static void
@@ -323,7 +330,7 @@ menu_action (GtkWidget  *widget,
   if (focus != NULL && gtk_widget_is_ancestor (focus, widget))
     gtk_widget_translate_coordinates (focus, widget, gtk_widget_get_width (focus) / 2.0, gtk_widget_get_height (focus) / 2.0, &x, &y);
   g_clear_pointer (&self->menu, gtk_widget_unparent);
-  self->menu = descry_object_menu_popup (widget, descry_canvas_get_solo (self->canvas) != 0, x, y);
+  self->menu = descry_object_menu_popup (widget, descry_canvas_get_selection (self->canvas)->len, descry_canvas_get_solo (self->canvas) != 0, x, y);
 }
 
 static GtkWidget *
@@ -633,6 +640,8 @@ descry_objects_update (DescryObjects *self)
   const DescryView *view = descry_canvas_get_view (self->canvas);
   g_autoptr (GPtrArray) items = g_ptr_array_new_with_free_func (g_object_unref);
   g_autoptr (GArray) lines = NULL;
+  g_autofree char *count = NULL;
+  guint n_objects = 0;
   guint n = g_list_model_get_n_items (G_LIST_MODEL (self->store));
   gboolean same;
   guint i;
@@ -640,13 +649,19 @@ descry_objects_update (DescryObjects *self)
   descry_assert_main_thread ();
 
   /* Hidden ones stay in the list, or nobody could bring them back; weak ones leave it. */
-  lines = scene != NULL ? descry_group_objects (scene, view->threshold, self->grouped) : g_array_new (FALSE, FALSE, sizeof (DescryLine));
+  if (scene == NULL)
+    lines = g_array_new (FALSE, FALSE, sizeof (DescryLine));
+  else if (g_str_equal (self->order, DESCRY_OBJECT_ORDER_DEFAULT))
+    lines = descry_group_objects (scene, view->threshold, self->grouped);
+  else
+    lines = descry_object_order (scene, view->threshold, self->order);
   same = n == lines->len;
   for (i = 0; i < lines->len; i++)
     {
       const DescryLine *line = &g_array_index (lines, DescryLine, i);
       DescryObjectItem *item = g_object_new (DESCRY_TYPE_OBJECT_ITEM, NULL);
 
+      n_objects += line->id != 0;
       item->id = line->id;
       item->name = g_strdup (line->name);
       item->n = line->n;
@@ -684,6 +699,9 @@ descry_objects_update (DescryObjects *self)
       adw_status_page_set_title (self->empty, _("No Objects Yet"));
       adw_status_page_set_description (self->empty, scene != NULL ? _("Draw a box around what you mean.") : NULL);
     }
+  count = g_strdup_printf (ngettext ("%u object", "%u objects", n_objects), n_objects);
+  gtk_label_set_label (self->count, count);
+  gtk_widget_set_visible (self->bar, n_objects > 1);
   gtk_widget_set_visible (self->none, items->len == 0 && scene != NULL && scene->objects->len > 0);
   gtk_widget_set_visible (self->lower, items->len == 0 && scene != NULL && scene->objects->len > 0);
   gtk_stack_set_visible_child_name (self->stack, items->len > 0 || self->tag_names->len > 0 ? "list" : "empty");
@@ -738,8 +756,33 @@ descry_objects_finalize (GObject *object)
 
   g_clear_pointer (&self->rows, g_ptr_array_unref);
   g_clear_pointer (&self->tag_names, g_ptr_array_unref);
+  g_clear_pointer (&self->order, g_free);
 
   G_OBJECT_CLASS (descry_objects_parent_class)->finalize (object);
+}
+
+static void
+set_order (DescryObjects *self,
+           gboolean       grouped,
+           const char    *order)
+{
+  gboolean other_groups = grouped != self->grouped, other_order = g_strcmp0 (order, self->order) != 0;
+
+  if (!other_groups && !other_order)
+    return;
+
+  self->grouped = grouped;
+  if (other_order)
+    {
+      g_free (self->order);
+      self->order = g_strdup (order != NULL ? order : DESCRY_OBJECT_ORDER_DEFAULT);
+    }
+  if (self->canvas != NULL)
+    descry_objects_update (self);
+  if (other_groups)
+    g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_GROUPED]);
+  if (other_order)
+    g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_ORDER]);
 }
 
 static void
@@ -750,6 +793,8 @@ descry_objects_get_property (GObject    *object,
 {
   if (property == PROP_GROUPED)
     g_value_set_boolean (value, DESCRY_OBJECTS (object)->grouped);
+  else if (property == PROP_ORDER)
+    g_value_set_string (value, DESCRY_OBJECTS (object)->order);
   else
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property, pspec);
 }
@@ -762,18 +807,27 @@ descry_objects_set_property (GObject      *object,
 {
   DescryObjects *self = DESCRY_OBJECTS (object);
 
-  if (property != PROP_GROUPED)
+  gboolean grouped = self->grouped;
+  const char *order = self->order;
+
+  /* Groups have an order of their own, so the newer wish ends the older one. */
+  if (property == PROP_GROUPED)
+    {
+      grouped = g_value_get_boolean (value);
+      order = grouped ? DESCRY_OBJECT_ORDER_DEFAULT : order;
+    }
+  else if (property == PROP_ORDER)
+    {
+      order = g_value_get_string (value);
+      grouped = grouped && g_strcmp0 (order, DESCRY_OBJECT_ORDER_DEFAULT) == 0;
+    }
+  else
     {
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property, pspec);
       return;
     }
-  if (self->grouped == g_value_get_boolean (value))
-    return;
 
-  self->grouped = g_value_get_boolean (value);
-  if (self->canvas != NULL)
-    descry_objects_update (self);
-  g_object_notify_by_pspec (object, pspec);
+  set_order (self, grouped, order);
 }
 
 static void
@@ -788,8 +842,10 @@ descry_objects_class_init (DescryObjectsClass *class)
   object_class->set_property = descry_objects_set_property;
 
   properties[PROP_GROUPED] = g_param_spec_boolean ("grouped", NULL, NULL, TRUE, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
+  properties[PROP_ORDER] = g_param_spec_string ("order", NULL, NULL, DESCRY_OBJECT_ORDER_DEFAULT, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
   g_object_class_install_properties (object_class, N_PROPS, properties);
 
+  gtk_widget_class_install_property_action (widget_class, "objects.order", "order");
   gtk_widget_class_install_action (widget_class, "objects.menu", NULL, menu_action);
   gtk_widget_class_add_binding_action (widget_class, GDK_KEY_Menu, 0, "objects.menu", NULL);
   gtk_widget_class_add_binding_action (widget_class, GDK_KEY_F10, GDK_SHIFT_MASK, "objects.menu", NULL);
@@ -808,6 +864,8 @@ descry_objects_class_init (DescryObjectsClass *class)
   gtk_widget_class_bind_template_child (widget_class, DescryObjects, none_lower);
   gtk_widget_class_bind_template_child (widget_class, DescryObjects, tags);
   gtk_widget_class_bind_template_child (widget_class, DescryObjects, list);
+  gtk_widget_class_bind_template_child (widget_class, DescryObjects, bar);
+  gtk_widget_class_bind_template_child (widget_class, DescryObjects, count);
 }
 
 static void
@@ -817,6 +875,7 @@ descry_objects_init (DescryObjects *self)
 
   gtk_widget_init_template (GTK_WIDGET (self));
   self->grouped = TRUE;
+  self->order = g_strdup (DESCRY_OBJECT_ORDER_DEFAULT);
   self->rows = g_ptr_array_new ();
   self->tag_names = g_ptr_array_new_with_free_func (g_free);
   self->store = g_list_store_new (DESCRY_TYPE_OBJECT_ITEM);

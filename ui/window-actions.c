@@ -168,6 +168,7 @@ drop_cb (GtkDropTarget *target,
          double         y,
          DescryWindow  *self)
 {
+  gtk_widget_set_visible (self->drop_hint, FALSE);
   if (G_VALUE_HOLDS (value, GDK_TYPE_FILE_LIST))
     {
       GSList *files = g_value_get_boxed (value);
@@ -186,6 +187,23 @@ drop_cb (GtkDropTarget *target,
     }
 
   return FALSE;
+}
+
+static GdkDragAction
+drop_enter_cb (GtkDropTarget *target,
+               double         x,
+               double         y,
+               DescryWindow  *self)
+{
+  gtk_widget_set_visible (self->drop_hint, TRUE);
+  return GDK_ACTION_COPY;
+}
+
+static void
+drop_leave_cb (GtkDropTarget *target,
+               DescryWindow  *self)
+{
+  gtk_widget_set_visible (self->drop_hint, FALSE);
 }
 
 /* --------- View ------------------ */
@@ -272,6 +290,7 @@ show_panel_action (GSimpleAction *action,
   DescryWindow *self = data;
 
   adw_view_stack_set_visible_child_name (self->panels, g_variant_get_string (parameter, NULL));
+  g_action_group_change_action_state (G_ACTION_GROUP (self), "sidebar", g_variant_new_boolean (TRUE));
 }
 
 /* F6: picture, composer, list, around. */
@@ -447,6 +466,8 @@ descry_window_init_actions (DescryWindow *self)
   }
 
   gtk_drop_target_set_gtypes (drop, types, G_N_ELEMENTS (types));
+  g_signal_connect_object (drop, "enter", G_CALLBACK (drop_enter_cb), self, 0);
+  g_signal_connect_object (drop, "leave", G_CALLBACK (drop_leave_cb), self, 0);
   g_signal_connect_object (drop, "drop", G_CALLBACK (drop_cb), self, 0);
   gtk_widget_add_controller (GTK_WIDGET (self), GTK_EVENT_CONTROLLER (drop));
   descry_window_update_actions (self);

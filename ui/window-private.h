@@ -20,6 +20,8 @@ struct _DescryWindow
   AdwToastOverlay *toasts;
   AdwWindowTitle  *title;
   AdwButtonContent *open_content;
+  GtkWidget       *recent_button;
+  GtkWidget       *drop_hint; /* while a picture is dragged over the window */
   GtkMenuButton   *overlay_button;
   GtkToggleButton *sidebar_button;
   GtkInfoBar      *bar;

@@ -492,6 +492,13 @@ link_activated_cb (DescryChat   *chat,
 
 /* --------- Layout ------------------ */
 
+/* In a narrow header there is no room for it; the main menu has the same list. */
+static void
+show_recent_button (DescryWindow *self)
+{
+  gtk_widget_set_visible (self->recent_button, !self->narrow && g_menu_model_get_n_items (G_MENU_MODEL (self->recent_menu)) > 0);
+}
+
 static void
 set_narrow (DescryWindow *self,
             gboolean      narrow)
@@ -500,6 +507,7 @@ set_narrow (DescryWindow *self,
   gtk_orientable_set_orientation (GTK_ORIENTABLE (self->paned), narrow ? GTK_ORIENTATION_VERTICAL : GTK_ORIENTATION_HORIZONTAL);
   gtk_widget_set_size_request (self->sidebar, narrow ? -1 : SIDEBAR_WIDTH, narrow ? 240 : -1);
   adw_button_content_set_label (self->open_content, narrow ? "" : _("_Open"));
+  show_recent_button (self);
   descry_window_show_offers (self);
   descry_chat_set_compact (self->chat, narrow);
   /* Beside each other they would ask for more width than narrow screens have. */
@@ -631,6 +639,8 @@ descry_window_class_init (DescryWindowClass *class)
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, toasts);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, title);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, open_content);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, recent_button);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, drop_hint);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, overlay_button);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, sidebar_button);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, bar);
@@ -694,6 +704,7 @@ descry_window_init (DescryWindow *self)
   g_signal_connect_object (self->copy_error, "clicked", G_CALLBACK (copy_error_cb), self, 0);
   g_object_bind_property (self->canvas, "opacity", self->opacity_adjustment, "value", both);
   g_object_bind_property (self->canvas, "threshold", self->threshold_adjustment, "value", both);
+  g_signal_connect_object (self->recent_menu, "items-changed", G_CALLBACK (show_recent_button), self, G_CONNECT_SWAPPED);
   descry_window_init_edits (self);
   descry_window_init_folder (self);
   descry_window_init_state (self);

@@ -262,6 +262,41 @@ test_same_as_painter (Fixture      *f,
   cairo_surface_destroy (surface);
 }
 
+static guint32
+sum_pixels (GtkWidget *widget)
+{
+  g_autoptr (GdkTexture) texture = NULL;
+  g_autofree guchar *pixels = NULL;
+  gsize i, size = (gsize) gtk_widget_get_width (widget) * (gsize) gtk_widget_get_height (widget) * 4;
+  guint32 sum = 0;
+
+  ui_test_pump (60);
+  texture = ui_test_shoot (widget);
+  pixels = g_malloc (size);
+  gdk_texture_download (texture, pixels, (gsize) gtk_widget_get_width (widget) * 4);
+  for (i = 0; i < size; i++)
+    sum = sum * 31 + pixels[i];
+
+  return sum;
+}
+
+/* What is drawn once is kept: another name with all else the same must be drawn anew, and so must the old one after it. */
+static void
+test_new_name (Fixture      *f,
+               gconstpointer data)
+{
+  g_autoptr (DescryScene) other = descry_scene_copy (f->scene);
+  DescryObject *object = g_ptr_array_index (other->objects, 0);
+  guint32 before = sum_pixels (GTK_WIDGET (f->canvas));
+
+  g_free (object->name);
+  object->name = g_strdup ("renamed");
+  descry_canvas_set_scene (f->canvas, other);
+  g_assert_cmpuint (sum_pixels (GTK_WIDGET (f->canvas)), !=, before);
+  descry_canvas_set_scene (f->canvas, f->scene);
+  g_assert_cmpuint (sum_pixels (GTK_WIDGET (f->canvas)), ==, before);
+}
+
 static void
 test_finalized (void)
 {
@@ -294,6 +329,7 @@ main (int    argc,
   ADD ("exact pixels", test_exact_pixels);
   ADD ("selection", test_selection);
   ADD ("hits", test_hits);
+  ADD ("new name", test_new_name);
   ADD ("same as the painter", test_same_as_painter);
   g_test_add_func ("/canvas/finalized", test_finalized);
 
