@@ -7,6 +7,7 @@
 
 #include "tests/unit/test-scene.h"
 #include "ui/groups.h"
+#include "ui/object-order.h"
 
 /* "cup(2) 1 2 *(3) 3 4 5" */
 static char *
@@ -73,6 +74,40 @@ test_single (void)
   ASSERT_LINES (scene, 0.5f, TRUE, "1 2");
 }
 
+/* By size, smallest first and back; what is equal keeps its number's order, and weak ones are left out. */
+static void
+test_sizes (void)
+{
+  g_autoptr (DescryScene) scene = descry_scene_new (100, 100);
+  static const guint up[] = { 2, 1, 4, 3 };
+  g_autoptr (GArray) smallest = NULL, largest = NULL;
+  guint i;
+
+  scene_add (scene, "cup", NULL, 10, 10);
+  scene_add (scene, "cup", NULL, 50, 10);
+  scene_add (scene, "lamp", NULL, 50, 50);
+  scene_add (scene, "dog", NULL, 80, 80);
+  scene_add (scene, "fly", NULL, 90, 90);
+  for (i = 0; i < scene->objects->len; i++)
+    {
+      static const float sides[] = { 20, 10, 40, 20, 1 };
+      DescryObject *object = g_ptr_array_index (scene->objects, i);
+
+      object->box.x1 = object->box.x0 + sides[i];
+      object->box.y1 = object->box.y0 + sides[i];
+      object->score = i < 4 ? 0.9f : 0.1f;
+    }
+  smallest = descry_object_order (scene, 0.5f, "smallest");
+  largest = descry_object_order (scene, 0.5f, "largest");
+  g_assert_cmpuint (smallest->len, ==, G_N_ELEMENTS (up));
+  g_assert_cmpuint (largest->len, ==, G_N_ELEMENTS (up));
+  for (i = 0; i < G_N_ELEMENTS (up); i++)
+    {
+      g_assert_cmpuint (g_array_index (smallest, DescryLine, i).id, ==, up[i]);
+      g_assert_cmpuint (g_array_index (largest, DescryLine, i).id, ==, up[G_N_ELEMENTS (up) - 1 - i]);
+    }
+}
+
 int
 main (int    argc,
       char **argv)
@@ -80,5 +115,6 @@ main (int    argc,
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/groups/order", test_order);
   g_test_add_func ("/groups/single", test_single);
+  g_test_add_func ("/groups/sizes", test_sizes);
   return g_test_run ();
 }
