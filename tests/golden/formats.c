@@ -173,11 +173,11 @@ main (int    argc,
   for (i = 0; i < G_N_ELEMENTS (cases); i++)
     for (f = 0; f < 2; f++)
       {
-        Case *test = g_new (Case, 1); /* for the life of the program */
+        Case *test = g_new (Case, 1);
         g_autofree char *name = g_strdup_printf ("/golden/formats/%s/%s", cases[i].name, f == 0 ? "cpu" : "gpu");
 
         *test = (Case) { i, f == 0 ? DESCRY_FAMILY_CPU : DESCRY_FAMILY_GPU };
-        g_test_add_data_func (name, test, test_format);
+        g_test_add_data_func_full (name, test, test_format, g_free);
       }
 
   return g_test_run ();
