@@ -72,6 +72,7 @@ stage_cb (DescryEngine *engine,
           const char   *stage,
           double        fraction,
           const char   *detail,
+          GCancellable *job,
           gpointer      data)
 {
   DescryCli *cli = data;

@@ -125,23 +125,23 @@ stage_cb (DescryEngine *engine,
           const char   *stage,
           double        fraction,
           const char   *detail,
+          GCancellable *job,
           DescryWindow *self)
 {
   const char *title = stage_title (stage);
   g_autofree char *text = NULL;
 
-  if (title == NULL)
+  /* Other windows' jobs, and late words about a picture or a question that is no longer the one here. Without a job it is
+   * about the device that all wait for. */
+  if (title == NULL || (job != NULL && job != self->analysis && job != self->segmenting && job != self->masking && job != self->answering))
     return;
 
   text = detail != NULL && *detail != '\0' ? g_strdup_printf ("%s: %s", title, detail) : g_strdup_printf ("%s…", title);
   if (descry_chat_is_running (self->chat))
     descry_chat_set_stage (self->chat, text);
-  if (self->analysis != NULL || self->segmenting != NULL)
-    {
-      /* The answer's stages belong to its own line. */
-      if (g_strcmp0 (stage, "prompt") != 0 && g_strcmp0 (stage, "answer") != 0)
-        descry_window_show_progress (self, text, fraction);
-    }
+  /* The answer's stages belong to its own line. */
+  if ((self->analysis != NULL || self->segmenting != NULL) && (job == NULL || job != self->answering))
+    descry_window_show_progress (self, text, fraction);
 }
 
 /* --------- Scene ------------------ */

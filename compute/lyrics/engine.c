@@ -70,7 +70,7 @@ deliver_event_cb (gpointer data)
   switch (event->signal)
     {
     case SIGNAL_STAGE:
-      g_signal_emit (event->self, signals[SIGNAL_STAGE], 0, event->stage, event->fraction, event->detail);
+      g_signal_emit (event->self, signals[SIGNAL_STAGE], 0, event->stage, event->fraction, event->detail, event->job);
       break;
 
     case SIGNAL_SCENE:
@@ -112,12 +112,15 @@ send_event (DescryEngine *self,
 
 void
 descry_engine_emit_stage (DescryEngine *self,
+                          GCancellable *job,
                           const char   *stage,
                           double        fraction,
                           const char   *detail)
 {
   Event *event = g_new0 (Event, 1);
 
+  if (job != NULL)
+    event->job = g_object_ref (job);
   event->stage = g_strdup (stage);
   event->fraction = fraction;
   event->detail = g_strdup (detail);
@@ -559,7 +562,7 @@ descry_engine_class_init (DescryEngineClass *klass)
   object_class->finalize = descry_engine_finalize;
 
   signals[SIGNAL_STAGE] = g_signal_new ("stage", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
-                                        G_TYPE_NONE, 3, G_TYPE_STRING, G_TYPE_DOUBLE, G_TYPE_STRING);
+                                        G_TYPE_NONE, 4, G_TYPE_STRING, G_TYPE_DOUBLE, G_TYPE_STRING, G_TYPE_CANCELLABLE);
   signals[SIGNAL_SCENE] = g_signal_new ("scene", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
                                         G_TYPE_NONE, 2, G_TYPE_POINTER, G_TYPE_CANCELLABLE);
   signals[SIGNAL_TEXT] = g_signal_new ("text", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,

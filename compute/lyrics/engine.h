@@ -5,9 +5,10 @@
  * here waits.
  *
  * Signals; job is the cancellable that the work was asked with, or NULL: several windows share an engine:
- *   "stage"   (const char *stage, double fraction, const char *detail): stage is one of
+ *   "stage"   (const char *stage, double fraction, const char *detail, GCancellable *job): stage is one of
  *             "device", "kernels", "load", "tagger", "detector", "segmenter", "encoder", "connector",
- *             "prompt", "answer", "ready", "failed"; fraction 0..1 or -1 if unknown; detail may be NULL
+ *             "prompt", "answer", "ready", "failed"; fraction 0..1 or -1 if unknown; detail may be NULL.
+ *             It may arrive when the job has been cancelled and another one been asked for
  *   "scene"   (DescryScene *scene, GCancellable *job): a new snapshot of the picture being looked at
  *   "text"    (const char *text, GCancellable *job): a piece of the running answer, whole characters
  *   "changed" (): descry_engine_status() has changed
@@ -98,7 +99,7 @@ struct _DescryEngineClass
 };
 
 /* For implementations; any thread. */
-void descry_engine_emit_stage  (DescryEngine *self, const char *stage, double fraction, const char *detail);
+void descry_engine_emit_stage  (DescryEngine *self, GCancellable *job, const char *stage, double fraction, const char *detail);
 void descry_engine_emit_scene  (DescryEngine *self, GCancellable *job, DescryScene *scene);
 void descry_engine_emit_text   (DescryEngine *self, GCancellable *job, const char *text);
 void descry_engine_set_status  (DescryEngine *self, DescryEngineStatus *status); /* takes it */

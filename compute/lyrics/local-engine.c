@@ -72,7 +72,9 @@ emit_stage (const char *stage,
             const char *detail,
             gpointer    data)
 {
-  descry_engine_emit_stage (data, stage, fraction, detail);
+  DescryLocalEngine *self = data;
+
+  descry_engine_emit_stage (DESCRY_ENGINE (self), self->current, stage, fraction, detail);
 }
 
 static char *
@@ -197,7 +199,7 @@ open_language_device (DescryLocalEngine *self)
   g_clear_error (&problem);
 }
 
-/* Device and bundle, in either order of trouble: the status names both. */
+/* Device and bundle, in either order of trouble: the status names both. Its stages are of no job: all wait for them. */
 static gboolean
 open_all (DescryLocalEngine *self,
           GError           **error)
@@ -208,7 +210,7 @@ open_all (DescryLocalEngine *self,
   if (self->device != NULL && self->pipeline != NULL)
     return TRUE;
 
-  descry_engine_emit_stage (DESCRY_ENGINE (self), "device", -1.0, NULL);
+  descry_engine_emit_stage (DESCRY_ENGINE (self), NULL, "device", -1.0, NULL);
   close_device (self);
   g_clear_pointer (&self->device_error, g_free);
   g_clear_pointer (&self->bundle_error, g_free);
@@ -216,7 +218,7 @@ open_all (DescryLocalEngine *self,
   self->device = descry_device_open_tried (self->device_name, DESCRY_FAMILY_AUTO, NULL, &problem);
   if (self->device != NULL)
     {
-      descry_engine_emit_stage (DESCRY_ENGINE (self), "kernels", -1.0, descry_device_info (self->device)->name);
+      descry_engine_emit_stage (DESCRY_ENGINE (self), NULL, "kernels", -1.0, descry_device_info (self->device)->name);
       if (!descry_device_warm (self->device, &problem))
         g_clear_pointer (&self->device, descry_device_free);
     }
@@ -243,9 +245,9 @@ open_all (DescryLocalEngine *self,
 
   publish_status (self);
   if (self->device != NULL && self->pipeline != NULL)
-    descry_engine_emit_stage (DESCRY_ENGINE (self), "ready", 1.0, NULL);
+    descry_engine_emit_stage (DESCRY_ENGINE (self), NULL, "ready", 1.0, NULL);
   else
-    descry_engine_emit_stage (DESCRY_ENGINE (self), "failed", -1.0, self->device_error != NULL ? self->device_error : self->bundle_error);
+    descry_engine_emit_stage (DESCRY_ENGINE (self), NULL, "failed", -1.0, self->device_error != NULL ? self->device_error : self->bundle_error);
 
   return self->device != NULL && self->pipeline != NULL;
 }
@@ -269,7 +271,7 @@ run_step (DescryLocalEngine *self,
           GCancellable      *cancellable,
           GError           **error)
 {
-  descry_engine_emit_stage (DESCRY_ENGINE (self), stage, fraction, NULL);
+  descry_engine_emit_stage (DESCRY_ENGINE (self), self->current, stage, fraction, NULL);
   if (!step (self->refiner, cancellable, error))
     return FALSE;
 
@@ -302,7 +304,7 @@ analyze (DescryLocalEngine *self,
 
   while ((id = descry_refiner_next_mask (self->refiner, DESCRY_SCENE_THRESHOLD)) != 0)
     {
-      descry_engine_emit_stage (DESCRY_ENGINE (self), "segmenter", -1.0, NULL);
+      descry_engine_emit_stage (DESCRY_ENGINE (self), self->current, "segmenter", -1.0, NULL);
       if (!descry_refiner_mask (self->refiner, id, cancellable, error))
         return NULL;
       publish_scene (self, self->refiner);
@@ -353,7 +355,7 @@ point (DescryLocalEngine *self,
   if (refiner == NULL)
     return NULL;
 
-  descry_engine_emit_stage (DESCRY_ENGINE (self), "segmenter", -1.0, NULL);
+  descry_engine_emit_stage (DESCRY_ENGINE (self), self->current, "segmenter", -1.0, NULL);
   if (job->kind == DESCRY_JOB_SEGMENT)
     ok = descry_refiner_segment (refiner, job->box, cancellable, error) != 0;
   else
@@ -470,9 +472,9 @@ run_job (DescryLocalEngine *self,
   note_running (self, cancellable, FALSE);
 
   if (error != NULL && error->domain == DESCRY_ERROR)
-    descry_engine_emit_stage (DESCRY_ENGINE (self), "failed", -1.0, error->message);
+    descry_engine_emit_stage (DESCRY_ENGINE (self), job->caller, "failed", -1.0, error->message);
   else
-    descry_engine_emit_stage (DESCRY_ENGINE (self), "ready", 1.0, NULL);
+    descry_engine_emit_stage (DESCRY_ENGINE (self), job->caller, "ready", 1.0, NULL);
   if (slots_changed)
     publish_status (self);
 

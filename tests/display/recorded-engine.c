@@ -24,6 +24,7 @@ struct _RecordedEngine
   GMutex       turn; /* one job at a time */
   GError      *failure;
   guint        counts[DESCRY_JOB_ASK + 1];
+  GCancellable *caller; /* of the newest job, or NULL */
   char        *question;
   DescryAskOptions options;
   guint        idle; /* seconds, as told */
@@ -67,7 +68,7 @@ replay_analysis (Work *work)
 
       g_clear_pointer (&object->mask, descry_mask_unref);
     }
-  descry_engine_emit_stage (engine, "detector", -1, NULL);
+  descry_engine_emit_stage (engine, work->job->caller, "detector", -1, NULL);
   if (!pause_step (work))
     {
       return_cancelled (work);
@@ -85,7 +86,7 @@ replay_analysis (Work *work)
         object->mask = descry_mask_ref (source->mask);
       descry_scene_unref (scene);
       scene = next;
-      descry_engine_emit_stage (engine, "segmenter", (i + 1.0) / scene->objects->len, object->name);
+      descry_engine_emit_stage (engine, work->job->caller, "segmenter", (i + 1.0) / scene->objects->len, object->name);
       descry_engine_emit_scene (engine, work->job->caller, scene);
       if (!pause_step (work))
         {
@@ -94,7 +95,7 @@ replay_analysis (Work *work)
         }
     }
 
-  descry_engine_emit_stage (engine, "ready", 1, NULL);
+  descry_engine_emit_stage (engine, work->job->caller, "ready", 1, NULL);
   g_task_return_pointer (work->job->task, g_steal_pointer (&scene), (GDestroyNotify) descry_scene_unref);
 }
 
@@ -125,7 +126,7 @@ replay_segment (Work *work)
   }
   g_ptr_array_add (scene->objects, object);
 
-  descry_engine_emit_stage (DESCRY_ENGINE (work->self), "segmenter", -1, NULL);
+  descry_engine_emit_stage (DESCRY_ENGINE (work->self), work->job->caller, "segmenter", -1, NULL);
   if (!pause_step (work))
     return_cancelled (work);
   else
@@ -161,7 +162,7 @@ replay_answer (Work *work)
     }
   g_array_append_vals (turn->chips, work->job->chips->data, work->job->chips->len);
   g_array_append_vals (turn->evidence, work->job->chips->data, work->job->chips->len);
-  descry_engine_emit_stage (engine, "prompt", 0.5, "120 of 240");
+  descry_engine_emit_stage (engine, work->job->caller, "prompt", 0.5, "120 of 240");
   if (!pause_step (work))
     turn->stopped = TRUE;
 
@@ -253,6 +254,7 @@ recorded_engine_start (DescryEngine *engine,
 
   g_mutex_lock (&self->lock);
   self->counts[job->kind]++;
+  g_set_object (&self->caller, job->caller);
   if (job->kind == DESCRY_JOB_ASK)
     {
       g_free (self->question);
@@ -276,6 +278,7 @@ recorded_engine_finalize (GObject *object)
 
   g_clear_pointer (&self->scene, descry_scene_unref);
   g_clear_pointer (&self->answer, g_free);
+  g_clear_object (&self->caller);
   g_clear_error (&self->failure);
   g_clear_pointer (&self->question, g_free);
   if (self->told != NULL)
@@ -350,6 +353,17 @@ recorded_engine_fail_next (RecordedEngine *self,
   g_clear_error (&self->failure);
   self->failure = error;
   g_mutex_unlock (&self->lock);
+}
+
+GCancellable *
+recorded_engine_caller (RecordedEngine *self)
+{
+  GCancellable *caller;
+
+  g_mutex_lock (&self->lock);
+  caller = self->caller != NULL ? g_object_ref (self->caller) : NULL;
+  g_mutex_unlock (&self->lock);
+  return caller;
 }
 
 guint

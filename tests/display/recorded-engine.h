@@ -23,6 +23,8 @@ void            recorded_engine_set_pace   (RecordedEngine *self, guint ms);
 void            recorded_engine_fail_next  (RecordedEngine *self, GError *error);
 /* The next answer had no room for so many turns. */
 void            recorded_engine_set_left_out (RecordedEngine *self, guint n_turns);
+/* What the newest job was asked with, or NULL. (transfer full) */
+GCancellable   *recorded_engine_caller     (RecordedEngine *self);
 guint           recorded_engine_count      (RecordedEngine *self, DescryJobKind kind);
 /* What the newest question came with: copies. */
 char           *recorded_engine_question   (RecordedEngine *self);

@@ -370,7 +370,7 @@ test_preparing (Fixture      *fixture,
   open_path (fixture, fixture->picture);
   WAIT_WHILE (recorded_engine_count (fixture->engine, DESCRY_JOB_ANALYZE) == 0);
   ui_test_pump (50);
-  descry_engine_emit_stage (DESCRY_ENGINE (fixture->engine), "kernels", -1.0, "pthread-skylake-avx512-AMD EPYC");
+  descry_engine_emit_stage (DESCRY_ENGINE (fixture->engine), NULL, "kernels", -1.0, "pthread-skylake-avx512-AMD EPYC");
   ui_test_pump (50);
   g_assert_nonnull (ui_test_find (GTK_WIDGET (fixture->window), GTK_TYPE_LABEL, "Preparing the device (first time): pthread-skylake-avx512-AMD EPYC"));
   look_at (fixture, "preparing");

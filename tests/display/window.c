@@ -181,6 +181,60 @@ test_replaced (RecordedEngine *engine)
   gtk_window_destroy (GTK_WINDOW (window));
 }
 
+/* Says a stage as the engine would, @job's. */
+static gboolean
+shows_stage (DescryWindow   *window,
+             RecordedEngine *engine,
+             GCancellable   *job,
+             const char     *detail)
+{
+  descry_engine_emit_stage (DESCRY_ENGINE (engine), job, "tagger", 0.5, detail);
+  ui_test_pump (60);
+  return ui_test_find_text (GTK_WIDGET (window), detail) != NULL;
+}
+
+/* A stage of the picture before, which is still on its way when the next one is looked at, is not shown there; nor is another
+ * window's, nor one of an answer as if the picture were looked at. */
+static void
+test_late_stage (RecordedEngine *engine)
+{
+  DescryWindow *window = make_window (DESCRY_ENGINE (engine));
+  DescryWindow *other = make_window (DESCRY_ENGINE (engine));
+  g_autofree char *good = g_build_filename (folder, "good.png", NULL);
+  g_autoptr (GCancellable) first = NULL, second = NULL, elsewhere = NULL;
+
+  recorded_engine_set_pace (engine, 1000);
+  open_path (window, good);
+  WAIT_WHILE (ui_test_find_text (GTK_WIDGET (window), "Finding objects") == NULL); /* the engine's own first word */
+  first = recorded_engine_caller (engine);
+  g_assert_true (shows_stage (window, engine, first, "first picture"));
+  g_assert_false (shows_stage (other, engine, first, "first picture, elsewhere"));
+
+  open_path (window, good);
+  WAIT_WHILE (recorded_engine_count (engine, DESCRY_JOB_ANALYZE) < 2 || ui_test_find_text (GTK_WIDGET (window), "Finding objects") == NULL);
+  second = recorded_engine_caller (engine);
+  g_assert_true (first != second);
+  g_assert_true (shows_stage (window, engine, second, "second picture"));
+  g_assert_false (shows_stage (window, engine, first, "late word"));
+  g_assert_true (shows_stage (window, engine, NULL, "everybody"));
+  recorded_engine_set_pace (engine, 1);
+  WAIT_WHILE (!descry_window_is_idle (window));
+  g_assert_false (shows_stage (window, engine, second, "after the end"));
+
+  /* The question is the job of its own window. */
+  recorded_engine_set_pace (engine, 1000);
+  g_signal_emit_by_name (descry_window_get_chat (window), "ask", "What is there?");
+  WAIT_WHILE (ui_test_find_text (GTK_WIDGET (window), "Reading the question: ") == NULL);
+  elsewhere = recorded_engine_caller (engine);
+  g_assert_true (shows_stage (window, engine, elsewhere, "answering"));
+  g_assert_false (shows_stage (other, engine, elsewhere, "answering elsewhere"));
+  g_assert_false (shows_stage (window, engine, second, "of the picture"));
+  recorded_engine_set_pace (engine, 1);
+  WAIT_WHILE (!descry_window_is_idle (window));
+  gtk_window_destroy (GTK_WINDOW (other));
+  gtk_window_destroy (GTK_WINDOW (window));
+}
+
 /* Opened, used and closed in the middle of work, ten times: nothing of it stays. */
 static void
 test_finalized (RecordedEngine *engine)
@@ -259,6 +313,7 @@ main (int    argc,
   g_test_add_data_func ("/window/named", test_named, run_with_engine);
   g_test_add_data_func ("/window/analysis fails", test_analysis_fails, run_with_engine);
   g_test_add_data_func ("/window/replaced", test_replaced, run_with_engine);
+  g_test_add_data_func ("/window/late stage", test_late_stage, run_with_engine);
   g_test_add_data_func ("/window/finalized", test_finalized, run_with_engine);
 
   status = g_test_run ();

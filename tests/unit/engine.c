@@ -37,7 +37,7 @@ work_thread (gpointer data)
       return NULL;
     }
 
-  descry_engine_emit_stage (engine, "prompt", 0.5, "60/120");
+  descry_engine_emit_stage (engine, job->caller, "prompt", 0.5, "60/120");
   for (i = 0; i < 1000; i++)
     descry_engine_emit_text (engine, job->caller, i % 2 == 0 ? "ä" : "b");
   turn = descry_turn_new (job->question);
@@ -74,6 +74,7 @@ typedef struct
   GMainLoop    *loop;
   GString      *text;
   GAsyncResult *result;
+  GCancellable *job; /* what is asked with */
   guint         stages, scenes, changes;
 } Watch;
 
@@ -82,12 +83,14 @@ stage_cb (DescryEngine *engine,
           const char   *stage,
           double        fraction,
           const char   *detail,
+          GCancellable *job,
           Watch        *watch)
 {
   g_assert_true (g_thread_self () == watch->thread);
   g_assert_cmpstr (stage, ==, "prompt");
   g_assert_cmpstr (detail, ==, "60/120");
   g_assert_cmpfloat (fraction, ==, 0.5);
+  g_assert_true (job == watch->job);
   g_assert_cmpuint (watch->text->len, ==, 0); /* it came before the text */
   watch->stages++;
 }
@@ -190,6 +193,29 @@ test_ask (void)
   g_assert_cmpuint (watch.text->len, ==, 1500);
   g_assert_true (g_str_has_prefix (watch.text->str, "äbäb"));
   descry_turn_unref (turn);
+  clear_watch (&watch, engine);
+}
+
+/* A stage names the work it belongs to, so that a late one can be told from those of the next. */
+static void
+test_stage (void)
+{
+  Watch watch = { 0 };
+  DescryEngine *engine = make_engine (&watch);
+  g_autoptr (GCancellable) first = g_cancellable_new (), second = g_cancellable_new ();
+
+  watch.job = first;
+  descry_engine_ask_async (engine, NULL, NULL, NULL, "One?", NULL, 0, NULL, first, done_cb, &watch);
+  g_main_loop_run (watch.loop);
+  g_assert_cmpuint (watch.stages, ==, 1);
+  g_clear_pointer (&TEST_ENGINE (engine)->work, g_thread_join);
+  g_clear_object (&watch.result);
+  g_string_truncate (watch.text, 0);
+
+  watch.job = second;
+  descry_engine_ask_async (engine, NULL, NULL, NULL, "Two?", NULL, 0, NULL, second, done_cb, &watch);
+  g_main_loop_run (watch.loop);
+  g_assert_cmpuint (watch.stages, ==, 2);
   clear_watch (&watch, engine);
 }
 
@@ -372,6 +398,7 @@ main (int    argc,
   g_test_init (&argc, &argv, NULL);
 
   g_test_add_func ("/engine/ask", test_ask);
+  g_test_add_func ("/engine/stage", test_stage);
   g_test_add_func ("/engine/analyses", test_analyses);
   g_test_add_func ("/engine/cancel", test_cancel);
   g_test_add_func ("/engine/status", test_status);

@@ -73,6 +73,7 @@ stage_cb (DescryEngine *engine,
           const char   *stage,
           double        fraction,
           const char   *detail,
+          GCancellable *job,
           World        *world)
 {
   g_assert_true (g_thread_self () == world->thread);
