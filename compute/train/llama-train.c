@@ -7,7 +7,7 @@
 
 #include "config.h"
 
-#include "compute/train/llama-train.h"
+#include "compute/train/llama-private.h"
 
 #include <math.h>
 #include <string.h>
@@ -16,12 +16,6 @@
 #include "compute/ops/norm.h"
 
 #define MAX_EXAMPLES 256 /* of a batch */
-
-typedef struct
-{
-  DescryTensor     attention_norm, ffn_norm; /* [width] */
-  DescryLoraLinear qkv, output, gate_up, down;
-} Layer;
 
 /* What the way back needs of a layer's way forward. Norms and activations are made again: they cost one pass over
  * memory and would be half of it. */
@@ -34,20 +28,6 @@ typedef struct
   DescryTensor gate_up; /* [rows, 2 ffn] */
   DescryTensor h_qkv, h_output, h_gate_up, h_down; /* of the adapters */
 } Saved;
-
-struct _DescryTrainLlama
-{
-  DescryDevice    *device;
-  DescryLoraConfig config;
-  guint            width, ffn, heads, kv_heads, head_dim, rope_dim, vocabulary, n_layers;
-  float            eps;
-  DescryTensor     freqs; /* [rope_dim / 2] */
-  DescryTensor     output_norm;
-  DescryWeight    *embedding;
-  DescryFrozen    *head;
-  Layer           *layers;
-  DescryParameters parameters;
-};
 
 /* Reading, with the first failure kept. */
 typedef struct
@@ -284,10 +264,10 @@ descry_train_llama_new (DescryDevice           *device,
   model->config = *config;
   read_shape (&reader);
   if (reader.error == NULL)
-    model->layers = g_new0 (Layer, model->n_layers);
+    model->layers = g_new0 (DescryLlamaLayer, model->n_layers);
   for (i = 0; reader.error == NULL && i < model->n_layers; i++)
     {
-      Layer *layer = &model->layers[i];
+      DescryLlamaLayer *layer = &model->layers[i];
       guint q = model->heads * model->head_dim, kv = model->kv_heads * model->head_dim;
       g_autofree char *norm = g_strdup_printf ("blk.%u.attn_norm.weight", i), *norm2 = g_strdup_printf ("blk.%u.ffn_norm.weight", i);
 
@@ -407,7 +387,7 @@ attention_shape (DescryTrainLlama *model)
 static void
 forward_layer (DescryTrainLlama *model,
                const Batch      *batch,
-               Layer            *layer,
+               DescryLlamaLayer            *layer,
                Saved            *saved,
                DescryTensor      x)
 {
@@ -480,7 +460,7 @@ release_saved (DescryRun *run,
 static void
 recompute_layer (DescryTrainLlama *model,
                  const Batch      *batch,
-                 Layer            *layer,
+                 DescryLlamaLayer            *layer,
                  Saved            *saved)
 {
   DescryTensor from = saved->x, x;
@@ -500,7 +480,7 @@ recompute_layer (DescryTrainLlama *model,
 static void
 backward_layer (DescryTrainLlama *model,
                 const Batch      *batch,
-                Layer            *layer,
+                DescryLlamaLayer            *layer,
                 Saved            *saved,
                 DescryTensor      dx,
                 gboolean          deepest)
@@ -774,78 +754,4 @@ descry_train_llama_loss_soft (DescryTrainLlama         *model,
   g_free (batch.answers);
 
   return ok;
-}
-
-/* Adds NAME.lora_a [rank, k] and NAME.lora_b [rows, rank], f16. */
-static gboolean
-save_linear (DescryTrainLlama       *model,
-             DescryGgufWriter       *writer,
-             guint                   layer,
-             const char *const      *names,
-             const DescryLoraLinear *linear,
-             const float            *values)
-{
-  guint r = linear->rank, k = linear->a.shape[1], i, row, c;
-
-  for (i = 0; i < linear->n_parts; i++)
-    {
-      guint rows = linear->rows[i];
-      g_autofree char *name_a = g_strdup_printf ("blk.%u.%s.weight.lora_a", layer, names[i]), *name_b = g_strdup_printf ("blk.%u.%s.weight.lora_b", layer, names[i]);
-      guint16 *a = descry_try_alloc ((gsize) r * k, sizeof *a), *b = descry_try_alloc ((gsize) r * rows, sizeof *b);
-      const float *own = values + linear->a.offset + (gsize) i * r * k, *turned = values + linear->b[i].offset;
-
-      if (a == NULL || b == NULL)
-        {
-          descry_free (a);
-          descry_free (b);
-          return FALSE;
-        }
-      for (c = 0; c < r * k; c++)
-        a[c] = descry_float_to_half (own[c]);
-      for (row = 0; row < rows; row++)
-        for (c = 0; c < r; c++)
-          b[(gsize) row * r + c] = descry_float_to_half (turned[(gsize) c * rows + row]);
-      descry_gguf_writer_add (writer, name_a, DESCRY_GGML_F16, 2, (const guint64[]) { k, r }, a, (gsize) r * k * sizeof *a);
-      descry_gguf_writer_add (writer, name_b, DESCRY_GGML_F16, 2, (const guint64[]) { r, rows }, b, (gsize) r * rows * sizeof *b);
-    }
-
-  return TRUE;
-}
-
-gboolean
-descry_train_llama_save (DescryTrainLlama *model,
-                         const char       *path,
-                         const char       *card,
-                         GError          **error)
-{
-  static const char *const qkv[] = { "attn_q", "attn_k", "attn_v" }, *const gate_up[] = { "ffn_gate", "ffn_up" };
-  static const char *const output[] = { "attn_output" }, *const down[] = { "ffn_down" };
-  g_autoptr (DescryGgufWriter) writer = descry_gguf_writer_new ();
-  g_autoptr (DescryRun) run = descry_run_new (model->device, NULL);
-  float *values = descry_try_alloc (model->parameters.n, sizeof (float));
-  gboolean ok = values != NULL;
-  guint i;
-
-  if (ok)
-    {
-      descry_run_read (run, model->parameters.values, values, model->parameters.n);
-      ok = descry_run_finish (run, error);
-    }
-  descry_gguf_writer_set_string (writer, "general.type", "adapter");
-  descry_gguf_writer_set_string (writer, "general.architecture", "llama");
-  descry_gguf_writer_set_string (writer, "general.description", card);
-  descry_gguf_writer_set_string (writer, "adapter.type", "lora");
-  descry_gguf_writer_set_float (writer, "adapter.lora.alpha", model->config.alpha);
-  for (i = 0; i < model->n_layers && ok; i++)
-    ok = save_linear (model, writer, i, qkv, &model->layers[i].qkv, values) && save_linear (model, writer, i, output, &model->layers[i].output, values)
-         && save_linear (model, writer, i, gate_up, &model->layers[i].gate_up, values) && save_linear (model, writer, i, down, &model->layers[i].down, values);
-  descry_free (values);
-  if (!ok)
-    {
-      if (error != NULL && *error == NULL)
-        g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "%s: no memory for the adapters", path);
-      return FALSE;
-    }
-
-  return descry_gguf_writer_write (writer, path, error);
 }

@@ -59,6 +59,9 @@ gboolean descry_train_llama_loss_soft (DescryTrainLlama *model, const DescryTrai
 /* The adapters as a GGUF file in llama.cpp's form (`general.type` adapter); @card is kept as its description. */
 gboolean descry_train_llama_save (DescryTrainLlama *model, const char *path, const char *card, GError **error);
 
+/* Starts from adapters of an earlier training, of the same rank and alpha, instead of at random. */
+gboolean descry_train_llama_load (DescryTrainLlama *model, DescryGguf *adapter, GError **error);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DescryTrainLlama, descry_train_llama_free)
 
 G_END_DECLS

@@ -49,8 +49,10 @@ DescryParameters  *descry_train_former_parameters (DescryTrainFormer *former);
 /* Value and gradient of a tensor by its name in the file; a matrix lies turned, [in, out]. FALSE if it is not trained. */
 gboolean           descry_train_former_find (DescryTrainFormer *former, const char *name, DescryTensor *value, DescryTensor *gradient, gboolean *turned);
 
-/* All tensors, f32 or f16, with the metadata of the file that it was made from. @heads: the first stage's as well. */
-gboolean           descry_train_former_save (DescryTrainFormer *former, const char *path, gboolean halves, gboolean heads, GError **error);
+/* All tensors, f32 or f16, with the metadata of the file that it was made from. @heads: the first stage's as well.
+ * @card: its description. @untrained: not fit for answers yet, refused at run time. */
+gboolean           descry_train_former_save (DescryTrainFormer *former, const char *path, gboolean halves, gboolean heads, const char *card, gboolean untrained,
+                                             GError **error);
 
 typedef enum { DESCRY_TEXT_JOINT, DESCRY_TEXT_BLIND, DESCRY_TEXT_CAUSAL } DescryTextKind;
 

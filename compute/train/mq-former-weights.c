@@ -525,6 +525,8 @@ descry_train_former_save (DescryTrainFormer *former,
                           const char        *path,
                           gboolean           halves,
                           gboolean           heads,
+                          const char        *card,
+                          gboolean           untrained,
                           GError           **error)
 {
   g_autoptr (DescryGguf) source = descry_gguf_open (former->source, error);
@@ -537,6 +539,8 @@ descry_train_former_save (DescryTrainFormer *former,
   if (ok)
     {
       descry_gguf_writer_copy_metadata (writer, source);
+      descry_gguf_writer_set_string (writer, "general.description", card);
+      descry_gguf_writer_set_bool (writer, "general.untrained", untrained);
       descry_run_read (run, former->parameters.values, values, former->parameters.n);
       ok = descry_run_finish (run, error);
     }

@@ -79,33 +79,53 @@ descry_optimiser_step (DescryParameters     *parameters,
   return descry_run_finish (run, error);
 }
 
-gboolean
-descry_checkpoint_save (DescryParameters *parameters,
-                        guint             step,
-                        const char       *what,
-                        const char       *path,
-                        GError          **error)
+/* The three tensors of a set; the first set's have no number: files of one set stay as they were. */
+static const char *const kept[] = { "values", "m", "v" };
+
+static DescryTensor
+kept_tensor (const DescryParameters *set,
+             guint                   which)
 {
-  const struct { const char *name; DescryTensor tensor; } kept[] = { { "values", parameters->values }, { "m", parameters->m }, { "v", parameters->v } };
+  return which == 0 ? set->values : which == 1 ? set->m : set->v;
+}
+
+static char *
+kept_name (guint set,
+           guint which)
+{
+  return set == 0 ? g_strdup (kept[which]) : g_strdup_printf ("%s.%u", kept[which], set);
+}
+
+gboolean
+descry_checkpoint_save (DescryParameters *const *sets,
+                        guint                    n,
+                        const DescryCheckpoint  *at,
+                        const char              *what,
+                        const char              *path,
+                        GError                 **error)
+{
   g_autoptr (DescryGgufWriter) writer = descry_gguf_writer_new ();
-  g_autoptr (DescryRun) run = descry_run_new (parameters->device, NULL);
-  guint i;
+  g_autoptr (DescryRun) run = descry_run_new (sets[0]->device, NULL);
+  guint s, i;
 
   descry_gguf_writer_set_string (writer, "general.architecture", "descry-checkpoint");
   descry_gguf_writer_set_string (writer, "checkpoint.of", what);
-  descry_gguf_writer_set_uint (writer, "checkpoint.step", step);
-  for (i = 0; i < G_N_ELEMENTS (kept); i++)
-    {
-      float *values = descry_try_alloc (parameters->n, sizeof (float));
+  descry_gguf_writer_set_uint (writer, "checkpoint.step", at->step);
+  descry_gguf_writer_set_float (writer, "checkpoint.best", (float) at->best);
+  for (s = 0; s < n; s++)
+    for (i = 0; i < G_N_ELEMENTS (kept); i++)
+      {
+        g_autofree char *name = kept_name (s, i);
+        float *values = descry_try_alloc (sets[s]->n, sizeof (float));
 
-      if (values == NULL)
-        {
-          g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "%s: no memory for %u numbers", path, parameters->n);
-          return FALSE;
-        }
-      descry_run_read (run, kept[i].tensor, values, parameters->n);
-      descry_gguf_writer_add (writer, kept[i].name, DESCRY_GGML_F32, 1, (const guint64[]) { parameters->n }, values, (gsize) parameters->n * sizeof (float));
-    }
+        if (values == NULL)
+          {
+            g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "%s: no memory for %u numbers", path, sets[s]->n);
+            return FALSE;
+          }
+        descry_run_read (run, kept_tensor (sets[s], i), values, sets[s]->n);
+        descry_gguf_writer_add (writer, name, DESCRY_GGML_F32, 1, (const guint64[]) { sets[s]->n }, values, (gsize) sets[s]->n * sizeof (float));
+      }
   if (!descry_run_finish (run, error))
     return FALSE;
 
@@ -113,41 +133,44 @@ descry_checkpoint_save (DescryParameters *parameters,
 }
 
 gboolean
-descry_checkpoint_load (DescryParameters *parameters,
-                        guint            *step,
-                        const char       *what,
-                        const char       *path,
-                        GError          **error)
+descry_checkpoint_load (DescryParameters *const *sets,
+                        guint                    n,
+                        DescryCheckpoint        *at,
+                        const char              *what,
+                        const char              *path,
+                        GError                 **error)
 {
-  const struct { const char *name; DescryTensor tensor; } kept[] = { { "values", parameters->values }, { "m", parameters->m }, { "v", parameters->v } };
   g_autoptr (DescryGguf) gguf = descry_gguf_open (path, error);
-  g_autoptr (DescryRun) run = descry_run_new (parameters->device, NULL);
-  const guint64 dims[] = { parameters->n };
+  g_autoptr (DescryRun) run = descry_run_new (sets[0]->device, NULL);
   const char *of;
   guint64 number;
-  guint i;
+  float best;
+  guint s, i;
 
   if (gguf == NULL)
     return FALSE;
   of = descry_gguf_get_string (gguf, "checkpoint.of", error);
-  if (of == NULL || !descry_gguf_get_uint (gguf, "checkpoint.step", 0, G_MAXINT32, &number, error))
+  if (of == NULL || !descry_gguf_get_uint (gguf, "checkpoint.step", 0, G_MAXINT32, &number, error)
+      || !descry_gguf_get_float (gguf, "checkpoint.best", 0.0, G_MAXFLOAT, &best, error))
     return FALSE;
   if (strcmp (of, what) != 0)
     {
       g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "%s: a checkpoint of “%s”, expected one of “%s”", path, of, what);
       return FALSE;
     }
-  for (i = 0; i < G_N_ELEMENTS (kept); i++)
-    {
-      const DescryGgufTensor *tensor = descry_gguf_want (gguf, kept[i].name, 1, dims, error);
-      float *values = tensor != NULL ? descry_gguf_read_f32 (gguf, tensor, error) : NULL;
+  for (s = 0; s < n; s++)
+    for (i = 0; i < G_N_ELEMENTS (kept); i++)
+      {
+        g_autofree char *name = kept_name (s, i);
+        const DescryGgufTensor *tensor = descry_gguf_want (gguf, name, 1, (const guint64[]) { sets[s]->n }, error);
+        float *values = tensor != NULL ? descry_gguf_read_f32 (gguf, tensor, error) : NULL;
 
-      if (values == NULL)
-        return FALSE;
-      descry_run_write (run, kept[i].tensor, values, parameters->n);
-      descry_free (values);
-    }
-  *step = (guint) number;
+        if (values == NULL)
+          return FALSE;
+        descry_run_write (run, kept_tensor (sets[s], i), values, sets[s]->n);
+        descry_free (values);
+      }
+  *at = (DescryCheckpoint) { .step = (guint) number, .best = best };
 
   return descry_run_finish (run, error);
 }

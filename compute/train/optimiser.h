@@ -24,9 +24,15 @@ float    descry_schedule_rate (const DescrySchedule *schedule, guint step);
 /* One step on the gradients that have added up; they are zero after it. @norm: before clipping. */
 gboolean descry_optimiser_step (DescryParameters *parameters, const DescrySchedule *schedule, guint step, double *norm, GError **error);
 
-/* Parameters, moments and the step, written to a temporary name, synced and renamed; `what` tells whose they are
- * and must be the same at reading. */
-gboolean descry_checkpoint_save (DescryParameters *parameters, guint step, const char *what, const char *path, GError **error);
-gboolean descry_checkpoint_load (DescryParameters *parameters, guint *step, const char *what, const char *path, GError **error);
+/* Parameters and moments of @n sets and where the training was, written to a temporary name, synced and renamed; `what`
+ * tells whose they are and must be the same at reading. */
+typedef struct
+{
+  guint  step;
+  double best; /* held-out loss so far; 0: none yet */
+} DescryCheckpoint;
+
+gboolean descry_checkpoint_save (DescryParameters *const *sets, guint n, const DescryCheckpoint *at, const char *what, const char *path, GError **error);
+gboolean descry_checkpoint_load (DescryParameters *const *sets, guint n, DescryCheckpoint *at, const char *what, const char *path, GError **error);
 
 G_END_DECLS

@@ -308,32 +308,37 @@ words (Step            *step,
   descry_run_release (step->run, &ids);
 }
 
-/* Soft tokens against the words' directions. */
-static void
-align (Step *step)
+double
+descry_stage1_align (DescryTrainFormer        *former,
+                     DescryRun                *run,
+                     const DescryStage1Config *config,
+                     DescryFormerPass         *pass,
+                     const gint32 *const      *aligns,
+                     guint                     n_sequences,
+                     DescryTensor              whole)
 {
-  const guint width = descry_train_former_shape (step->former)->llm_width, n_words = step->config->words.buffer != NULL ? descry_tensor_rows (step->config->words) : 0;
-  const double weight = step->config->weights[DESCRY_STAGE1_ALIGN];
+  const guint width = descry_train_former_shape (former)->llm_width, n_words = config->words.buffer != NULL ? descry_tensor_rows (config->words) : 0;
+  const double weight = config->weights[DESCRY_STAGE1_ALIGN];
   g_autoptr (GArray) rows = g_array_new (FALSE, FALSE, sizeof (gint32)), targets = g_array_new (FALSE, FALSE, sizeof (gint32));
-  DescryRun *run = step->run;
   DescryTensor x, ids, projected, soft, unit, u, logits, losses, wanted, scales, none = { 0 };
   g_autofree float *values = NULL;
+  double loss = 0.0;
   guint i, q, n;
 
   if (weight <= 0.0 || !descry_run_ok (run))
-    return;
-  for (i = 0; i < step->n; i++)
+    return 0.0;
+  for (i = 0; i < n_sequences; i++)
     {
-      const DescryFormerPlace *place = descry_former_pass_place (step->pass, i);
+      const DescryFormerPlace *place = descry_former_pass_place (pass, i);
 
-      for (q = 0; step->examples[i].align != NULL && q < place->n_visual + place->n_grounding; q++)
+      for (q = 0; aligns[i] != NULL && q < place->n_visual + place->n_grounding; q++)
         {
-          gint32 row = (gint32) (q < place->n_visual ? place->visual + q : place->grounding + q - place->n_visual), word = step->examples[i].align[q];
+          gint32 row = (gint32) (q < place->n_visual ? place->visual + q : place->grounding + q - place->n_visual), word = aligns[i][q];
 
           if (word >= (gint32) n_words)
             {
               descry_run_fail (run, DESCRY_ERROR_SHAPE, "align: word %d of %u", word, n_words);
-              return;
+              return 0.0;
             }
           if (word >= 0)
             {
@@ -344,10 +349,10 @@ align (Step *step)
     }
   n = rows->len;
   if (n == 0)
-    return;
+    return 0.0;
 
   values = g_new0 (float, n);
-  x = rows_at (run, descry_former_pass_output (step->pass), (const gint32 *) rows->data, n, &ids);
+  x = rows_at (run, descry_former_pass_output (pass), (const gint32 *) rows->data, n, &ids);
   projected = descry_run_tensor2 (run, n, width);
   soft = descry_run_tensor2 (run, n, width);
   u = descry_run_tensor2 (run, n, width);
@@ -358,30 +363,30 @@ align (Step *step)
   wanted = descry_run_tensor (run, DESCRY_I32, 1, &n);
   descry_run_write (run, wanted, targets->data, n);
   op_fill (run, scales, (float) (weight / n));
-  descry_train_former_soft (step->former, run, soft, projected, x);
+  descry_train_former_soft (former, run, soft, projected, x);
   {
     DescryTensor minus = descry_run_tensor2 (run, 1, width);
 
-    op_scale (run, minus, step->config->centre, -1.0f);
+    op_scale (run, minus, config->centre, -1.0f);
     op_add (run, soft, soft, minus, DESCRY_ACT_NONE);
     descry_run_release (run, &minus);
   }
   op_rms_norm (run, u, soft, unit, LENGTH_EPSILON);
-  op_product (run, logits, u, FALSE, step->config->words, TRUE, FALSE);
-  op_scale (run, logits, logits, 1.0f / step->config->align_temperature);
+  op_product (run, logits, u, FALSE, config->words, TRUE, FALSE);
+  op_scale (run, logits, logits, 1.0f / config->align_temperature);
   op_cross_entropy (run, losses, logits, wanted, scales);
   descry_run_read (run, losses, values, n);
   for (i = 0; i < n; i++)
-    step->losses[DESCRY_STAGE1_ALIGN] += values[i] / n;
-  if (step->gradients && descry_run_ok (run))
+    loss += values[i] / n;
+  if (whole.buffer != NULL && descry_run_ok (run))
     {
       DescryTensor du = descry_run_tensor2 (run, n, width), dx = descry_run_tensor2 (run, n, descry_tensor_cols (x));
 
-      op_scale (run, logits, logits, 1.0f / step->config->align_temperature);
-      op_product (run, du, logits, FALSE, step->config->words, FALSE, FALSE);
+      op_scale (run, logits, logits, 1.0f / config->align_temperature);
+      op_product (run, du, logits, FALSE, config->words, FALSE, FALSE);
       op_rms_norm_backward (run, u, du, soft, unit, none, LENGTH_EPSILON, FALSE);
-      descry_train_former_soft_backward (step->former, run, dx, u, projected, x, FALSE);
-      op_scatter_rows (run, step->dx, dx, ids);
+      descry_train_former_soft_backward (former, run, dx, u, projected, x, FALSE);
+      op_scatter_rows (run, whole, dx, ids);
       descry_run_release (run, &du);
       descry_run_release (run, &dx);
     }
@@ -391,6 +396,7 @@ align (Step *step)
     for (i = 0; i < G_N_ELEMENTS (tensors); i++)
       descry_run_release (run, tensors[i]);
   }
+  return loss;
 }
 
 /* (picture, text), (other picture, text), (picture, other text) of every pair: do they belong together? */
@@ -481,6 +487,7 @@ descry_stage1_loss (DescryTrainFormer         *former,
   g_autofree DescryFormerSequence *sequences = g_new0 (DescryFormerSequence, 2 * n);
   g_autofree DescryFormerPicture *pictures = g_new (DescryFormerPicture, n);
   g_autofree double *scores = g_new0 (double, (gsize) n * n);
+  g_autofree const gint32 **aligns = g_new0 (const gint32 *, n);
   Step step = { .former = former, .run = run, .config = config, .examples = examples, .n = n, .gradients = gradients, .losses = losses, .scores = scores, .texts_first = n };
   gboolean pairs = n > 1 && (weights[DESCRY_STAGE1_CONTRAST] > 0.0f || weights[DESCRY_STAGE1_MATCH] > 0.0f);
   guint i;
@@ -493,6 +500,7 @@ descry_stage1_loss (DescryTrainFormer         *former,
       DescryFormerSequence *sequence = &sequences[i];
 
       pictures[i] = examples[i].picture;
+      aligns[i] = examples[i].align;
       sequence->picture = i;
       if (weights[DESCRY_STAGE1_CAPTION] > 0.0f)
         {
@@ -520,7 +528,7 @@ descry_stage1_loss (DescryTrainFormer         *former,
         contrast (&step);
       words (&step, DESCRY_STAGE1_CAPTION);
       words (&step, DESCRY_STAGE1_MASKED);
-      align (&step);
+      losses[DESCRY_STAGE1_ALIGN] = descry_stage1_align (former, run, config, step.pass, aligns, n, step.dx);
       if (gradients)
         descry_former_pass_backward (step.pass, step.dx);
     }

@@ -48,6 +48,11 @@ typedef struct
 /* Directions of words: @values [n, llm_width], already without the centre, each made 1 long. descry_tensor_free(). */
 gboolean descry_stage1_words (DescryDevice *device, const float *values, guint n, guint width, DescryTensor *words, GError **error);
 
+/* The align term alone, weighted, of the first @n sequences of @pass, each with its words or NULL; its mean loss. @dx: the
+ * gradient of the pass's output, to which it adds; without buffer: none. */
+double   descry_stage1_align (DescryTrainFormer *former, DescryRun *run, const DescryStage1Config *config, DescryFormerPass *pass,
+                              const gint32 *const *aligns, guint n, DescryTensor dx);
+
 /* Index of one of @n by weights softmax (scores) + 1e-4, never @own. */
 guint    descry_stage1_draw  (const double *scores, guint n, guint own, GRand *rand);
 

@@ -239,23 +239,24 @@ test_resume (void)
     {
       DescryParameters *parameters = descry_train_llama_parameters (fixture.model);
       g_autofree float *again = NULL;
-      guint at = 99;
+      DescryCheckpoint at = { 99, 99.0 };
 
       set_start (&fixture);
       for (step = 1; step <= stop; step++)
         train_step (&fixture, step, &norm);
-      descry_checkpoint_save (parameters, stop, "tiny", path, &error);
+      descry_checkpoint_save (&parameters, 1, &(DescryCheckpoint) { stop, 0.5 }, "tiny", path, &error);
       g_assert_no_error (error);
       set_start (&fixture);
       train_step (&fixture, 1, &norm); /* something else in between */
 
-      g_assert_false (descry_checkpoint_load (parameters, &at, "another", path, &error));
+      g_assert_false (descry_checkpoint_load (&parameters, 1, &at, "another", path, &error));
       g_assert_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD);
       g_clear_error (&error);
-      descry_checkpoint_load (parameters, &at, "tiny", path, &error);
+      descry_checkpoint_load (&parameters, 1, &at, "tiny", path, &error);
       g_assert_no_error (error);
-      g_assert_cmpuint (at, ==, stop);
-      for (step = at + 1; step <= 6; step++)
+      g_assert_cmpuint (at.step, ==, stop);
+      g_assert_cmpfloat (at.best, ==, 0.5);
+      for (step = at.step + 1; step <= 6; step++)
         train_step (&fixture, step, &norm);
       again = read_values (&fixture, parameters->values);
       g_assert_cmpmem (again, parameters->n * sizeof (float), whole, parameters->n * sizeof (float));

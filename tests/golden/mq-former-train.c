@@ -405,7 +405,7 @@ test_save (void)
   if (!open_fixture (&fixture, "compact", DESCRY_FAMILY_AUTO, TRUE))
     return;
   shape = descry_train_former_shape (fixture.former);
-  g_assert_true (descry_train_former_save (fixture.former, path, FALSE, TRUE, &error));
+  g_assert_true (descry_train_former_save (fixture.former, path, FALSE, TRUE, "tiny", TRUE, &error));
   saved = descry_gguf_open (path, &error);
   g_assert_no_error (error);
   g_assert_nonnull (descry_gguf_find (saved, "stage1.match.weight"));
