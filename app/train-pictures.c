@@ -104,6 +104,7 @@ write_fresh (DescryTrainPictures *pictures,
   descry_gguf_writer_set_float (writer, "mq-former.layer_norm_epsilon", 1e-12f);
   descry_gguf_writer_set_ints (writer, "mq-former.visual_grid", grid, 2);
   descry_gguf_writer_set_bool (writer, "mq-former.soft_token_norm", TRUE);
+  descry_gguf_writer_set_bool (writer, "mq-former.local_bound", TRUE);
   descry_gguf_writer_set_string (writer, "connector.local", "objects");
   descry_gguf_writer_set_uint (writer, "connector.feature_width", channels);
   descry_gguf_writer_set_uint (writer, "connector.fourier_octaves", DESCRY_TRAIN_OCTAVES);

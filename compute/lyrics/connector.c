@@ -364,8 +364,6 @@ descry_connector_local_tokens (DescryConnector *connector,
     }
   if (told->len == 0)
     return NULL;
-  /* The n-th group of grounding queries reads the n-th rank: nothing else would tell them apart. */
-  g_ptr_array_sort (told, compare_places);
 
   rows = descry_try_alloc ((gsize) told->len * width, sizeof (float));
   if (rows == NULL)

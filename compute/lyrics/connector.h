@@ -15,7 +15,7 @@
  *                                   rank     0, 1, 2 … from left to right by the box's centre
  *   connector.feature_width       1280
  *   connector.fourier_octaves     4
- *   connector.max_objects         [64] rows, the scene's first, from left to right; the rest is not told
+ *   connector.max_objects         [64] rows, in the scene's order; the rest is not told
  *   connector.local_mean, connector.local_deviation      floats [local_width]: rows are standardised with them
  *   connector.visual_mean, connector.visual_deviation    [none] floats [visual_width]: the same for image tokens
  *   connector.llm                 [none] general.name of the language model it was trained for
@@ -69,7 +69,7 @@ DescryMqFormer  *descry_connector_former (DescryConnector *connector);
  * @threshold: objects below it are not told
  * @n: (out): rows, at most max_objects
  *
- * Returns: (transfer full): f32 [n, local_width], standardised; from left to right; descry_free(). %NULL with @error, or without when n is 0
+ * Returns: (transfer full): f32 [n, local_width], standardised; descry_free(). %NULL with @error, or without when n is 0
  */
 float           *descry_connector_local_tokens (DescryConnector *connector, DescryScene *scene, float threshold, guint *n, GError **error);
 

@@ -62,6 +62,7 @@ struct _DescryMqFormer
   float               epsilon;
   gboolean            words_elsewhere;
   gboolean            soft_norm;
+  gboolean            local_bound;
   float               soft_epsilon;
 
   DescryTensor  queries; /* [queries, width] */
@@ -335,6 +336,8 @@ read_options (DescryMqFormer *former,
     }
   if (descry_gguf_has (gguf, "mq-former.soft_token_norm") && !descry_gguf_get_bool (gguf, "mq-former.soft_token_norm", &former->soft_norm, error))
     return FALSE;
+  if (descry_gguf_has (gguf, "mq-former.local_bound") && !descry_gguf_get_bool (gguf, "mq-former.local_bound", &former->local_bound, error))
+    return FALSE;
   former->soft_epsilon = 1e-5f;
   if (descry_gguf_has (gguf, "mq-former.soft_token_norm_epsilon")
       && !descry_gguf_get_float (gguf, "mq-former.soft_token_norm_epsilon", 0.0, 1.0, &former->soft_epsilon, error))
@@ -480,7 +483,7 @@ descry_mq_former_describe (DescryGguf            *gguf,
   *details = (DescryMqFormerDetails) { .shape = former.shape, .feed_forward = former.feed_forward, .positions = former.positions, .table_width = former.table_width,
                                        .special_rows = former.special_rows, .cross_every = former.cross_every, .epsilon = former.epsilon,
                                        .soft_epsilon = former.soft_epsilon, .places_base = base, .words_elsewhere = former.words_elsewhere,
-                                       .soft_norm = former.soft_norm };
+                                       .soft_norm = former.soft_norm, .local_bound = former.local_bound };
   return TRUE;
 }
 
@@ -701,6 +704,47 @@ mask_absent (DescryMqFormer *former,
   return mask;
 }
 
+void
+descry_mq_former_bind (float *mask,
+                       guint  queries,
+                       guint  objects,
+                       guint  per_object)
+{
+  guint q, i;
+
+  for (q = 0; q < queries; q++)
+    for (i = 0; i < objects; i++)
+      mask[(gsize) q * objects + i] = q / per_object == i ? 0.0f : MASKED;
+}
+
+/* Additive mask [1, grounding queries, objects] that leaves each query its own object's row, or an empty tensor. */
+static DescryTensor
+mask_others (DescryMqFormer *former,
+             DescryRun      *run,
+             guint           objects)
+{
+  const DescryMqFormerShape *shape = &former->shape;
+  const guint dims[] = { 1, shape->grounding_queries, objects };
+  DescryTensor mask = { 0 };
+  float *values;
+
+  if (!former->local_bound || shape->queries_per_object == 0 || shape->grounding_queries == 0 || objects < 2)
+    return mask;
+
+  values = descry_try_alloc ((gsize) shape->grounding_queries * objects, sizeof (float));
+  if (values == NULL)
+    {
+      descry_run_fail (run, DESCRY_ERROR_OUT_OF_MEMORY, "mq-former: no memory for a mask of %u×%u", shape->grounding_queries, objects);
+      return mask;
+    }
+  descry_mq_former_bind (values, shape->grounding_queries, objects, shape->queries_per_object);
+  mask = descry_run_tensor (run, DESCRY_F32, 3, dims);
+  descry_run_write (run, mask, values, (gsize) shape->grounding_queries * objects);
+  descry_free (values);
+
+  return mask;
+}
+
 static gboolean
 check_inputs (DescryMqFormer *former,
               DescryRun      *run,
@@ -743,7 +787,7 @@ descry_mq_former_run (DescryMqFormer *former,
   const DescryMqFormerShape *shape = &former->shape;
   const DescryTensor none = { 0 };
   guint queries = shape->visual_queries + shape->grounding_queries, objects, i;
-  DescryTensor x, query_rows, visual_rows, grounding_rows, text_rows = { 0 }, mask;
+  DescryTensor x, query_rows, visual_rows, grounding_rows, text_rows = { 0 }, mask, own;
 
   *soft_tokens = none;
   if (query_output != NULL)
@@ -770,6 +814,7 @@ descry_mq_former_run (DescryMqFormer *former,
   descry_run_tap (run, x, "embeddings");
 
   mask = mask_absent (former, run, queries + n_text, objects);
+  own = mask_others (former, run, objects);
   for (i = 0; i < shape->layers && descry_run_ok (run); i++)
     {
       const Layer *layer = &former->layers[i];
@@ -778,7 +823,7 @@ descry_mq_former_run (DescryMqFormer *former,
       if (layer->crosses)
         attend (former, run, &layer->visual, visual_rows, image_tokens, none, former->visual_places);
       if (layer->crosses && objects > 0 && shape->grounding_queries > 0)
-        attend (former, run, &layer->local, grounding_rows, local_tokens, none, none);
+        attend (former, run, &layer->local, grounding_rows, local_tokens, own, none);
       feed_forward (former, run, &layer->query, query_rows);
       if (n_text > 0)
         feed_forward (former, run, &layer->text, text_rows);
@@ -786,6 +831,7 @@ descry_mq_former_run (DescryMqFormer *former,
       descry_run_flush (run);
     }
   descry_run_release (run, &mask);
+  descry_run_release (run, &own);
 
   *soft_tokens = descry_run_tensor2 (run, queries, shape->llm_width);
   linear (run, *soft_tokens, query_rows, &former->language, DESCRY_ACT_NONE, none);

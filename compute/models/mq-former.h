@@ -17,6 +17,8 @@
  *   mq-former.words                              ["own"]  "llm": the word table is the language model's token_embd.weight
  *   mq-former.queries_per_object                 [0]      n > 0: grounding queries n i .. n i + n - 1 belong to local row i; those of
  *                                                          absent objects are masked (additive -10000) in the self-attention
+ *   mq-former.local_bound                        [false]  those n queries look at row i alone: nothing else would tell them which
+ *                                                          of the rows is theirs
  *   mq-former.visual_grid                        [none]   [h, w]: 2-D sine positions are added to K and V of the visual rows, after
  *                                                          their projection: a quarter of the width each of sin y, cos y, sin x, cos x,
  *                                                          frequencies base^(-i / (width / 4))
@@ -64,10 +66,13 @@ typedef struct
   DescryMqFormerShape shape;
   guint    feed_forward, positions, table_width, special_rows, cross_every;
   float    epsilon, soft_epsilon, places_base;
-  gboolean words_elsewhere, soft_norm;
+  gboolean words_elsewhere, soft_norm, local_bound;
 } DescryMqFormerDetails;
 
 gboolean        descry_mq_former_describe (DescryGguf *gguf, DescryMqFormerDetails *details, GError **error);
+
+/* Fills the additive @mask [queries, objects] of mq-former.local_bound: 0 where query / per_object is the object, else -10000. */
+void            descry_mq_former_bind (float *mask, guint queries, guint objects, guint per_object);
 
 /* f32 [height * width, columns] of mq-former.visual_grid: descry_free(); NULL if memory is out. */
 float          *descry_mq_former_places (guint height, guint width, guint columns, float base);

@@ -50,7 +50,7 @@ struct _DescryTrainFormer
   DescryTrainFormerShape   shape;
   DescryTrainFormerOptions options;
   float                    epsilon, soft_epsilon;
-  gboolean                 soft_norm, words_elsewhere;
+  gboolean                 soft_norm, words_elsewhere, local_bound;
   char                    *source; /* its metadata is copied when it is saved */
   GPtrArray               *specs; /* of Spec, in mq-former-weights.c */
   DescryParameters         parameters;

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "compute/memory.h"
+#include "compute/models/mq-former.h"
 #include "compute/ops/norm.h"
 #include "compute/train/mq-former-private.h"
 
@@ -52,6 +53,7 @@ struct _DescryFormerPass
   guint              rows, visual_rows, looking_rows, query_rows; /* blocks end at visual; visual + looking; query; rows */
   guint             *first, *length; /* of each sequence in strung order */
   DescryTensor       masks, *mask; /* mask of each sequence: views, or empty */
+  DescryTensor       bounds, *bound; /* the same of its local attention */
   DescryTensor       to_strung, to_blocks; /* i32 [rows] */
   DescryTensor       query_ids, word_ids, special_ids, place_ids; /* i32; -1: none */
   DescryTensor       words; /* [texts, table_width] */
@@ -272,6 +274,41 @@ string_sequences (DescryFormerPass           *pass,
   descry_free (values);
 }
 
+/* Which local row each grounding query of a sequence may look at (mq-former.local_bound). */
+static void
+bind_sequences (DescryFormerPass *pass)
+{
+  const guint per_object = pass->former->shape.per_object;
+  gsize total = 0, at = 0;
+  float *values;
+  guint i;
+
+  for (i = 0; i < pass->n_sequences; i++)
+    if (pass->picture[i] >= 0)
+      total += (gsize) pass->places[i].n_grounding * pass->n_local[pass->picture[i]];
+  if (!pass->former->local_bound || total == 0)
+    return;
+  values = total < G_MAXINT32 ? descry_try_alloc (total, sizeof (float)) : NULL;
+  if (values == NULL)
+    {
+      descry_run_fail (pass->run, DESCRY_ERROR_OUT_OF_MEMORY, "mq-former: no memory for the bounds of %u sequences", pass->n_sequences);
+      return;
+    }
+  pass->bounds = descry_run_tensor2 (pass->run, 1, (guint) total);
+  for (i = 0; i < pass->n_sequences; i++)
+    if (pass->picture[i] >= 0 && pass->n_local[pass->picture[i]] > 0)
+      {
+        guint n = pass->places[i].n_grounding, objects = pass->n_local[pass->picture[i]];
+
+        descry_mq_former_bind (values + at, n, objects, per_object);
+        pass->bound[i] = (DescryTensor) { .buffer = pass->bounds.buffer, .type = DESCRY_F32, .offset = pass->bounds.offset + (guint) at, .n_dims = 3,
+                                          .shape = { 1, n, objects, 1 }, .pitch = objects };
+        at += (gsize) n * objects;
+      }
+  descry_run_write (pass->run, pass->bounds, values, total);
+  descry_free (values);
+}
+
 /* Rows before the first norm, with the indices that they came from. */
 static void
 embed (DescryFormerPass           *pass,
@@ -407,7 +444,6 @@ forward_cross (DescryFormerPass             *pass,
 {
   DescryTensor keys = local ? pass->local : pass->visual;
   guint rows = descry_tensor_rows (x), all = descry_tensor_rows (keys), first, n, key, n_keys, i;
-  const DescryAttention shape = attention_shape (pass, (DescryTensor) { 0 });
 
   kept->x = rows_for (pass, rows);
   kept->q = rows_for (pass, rows);
@@ -426,7 +462,11 @@ forward_cross (DescryFormerPass             *pass,
     }
   for (i = 0; i < pass->n_sequences && descry_run_ok (pass->run); i++)
     if (find_looking (pass, i, local, &first, &n, &key, &n_keys))
-      op_attention (pass->run, block (kept->context, first, n), block (kept->q, first, n), block (kept->k, key, n_keys), block (kept->v, key, n_keys), &shape);
+      {
+        const DescryAttention shape = attention_shape (pass, local ? pass->bound[i] : (DescryTensor) { 0 });
+
+        op_attention (pass->run, block (kept->context, first, n), block (kept->q, first, n), block (kept->k, key, n_keys), block (kept->v, key, n_keys), &shape);
+      }
   descry_trained_forward (pass->run, kept->sum, kept->context, &attention->o);
   op_add (pass->run, kept->sum, kept->sum, x, DESCRY_ACT_NONE);
   forward_norm (pass, x, kept->sum, &attention->norm);
@@ -498,6 +538,7 @@ descry_former_pass_new (DescryTrainFormer          *former,
   pass->first = g_new0 (guint, n_sequences);
   pass->length = g_new0 (guint, n_sequences);
   pass->mask = g_new0 (DescryTensor, n_sequences);
+  pass->bound = g_new0 (DescryTensor, n_sequences);
   pass->visual_first = g_new0 (guint, n_pictures);
   pass->n_visual = g_new0 (guint, n_pictures);
   pass->local_first = g_new0 (guint, n_pictures);
@@ -508,6 +549,7 @@ descry_former_pass_new (DescryTrainFormer          *former,
   if (!place_sequences (pass, sequences))
     return pass;
   string_sequences (pass, sequences);
+  bind_sequences (pass);
   embed (pass, sequences);
   if (!descry_run_ok (run))
     return pass;
@@ -554,7 +596,7 @@ descry_former_pass_free (DescryFormerPass *pass)
   for (i = 0; i < pass->former->shape.layers; i++)
     release_kept (pass->run, &pass->kept[i]);
   {
-    DescryTensor *tensors[] = { &pass->visual, &pass->local, &pass->visual_bias, &pass->masks, &pass->to_strung, &pass->to_blocks, &pass->query_ids,
+    DescryTensor *tensors[] = { &pass->visual, &pass->local, &pass->visual_bias, &pass->masks, &pass->bounds, &pass->to_strung, &pass->to_blocks, &pass->query_ids,
                                 &pass->word_ids, &pass->special_ids, &pass->place_ids, &pass->words, &pass->embedded, &pass->x };
 
     for (i = 0; i < G_N_ELEMENTS (tensors); i++)
@@ -565,6 +607,7 @@ descry_former_pass_free (DescryFormerPass *pass)
   g_free (pass->first);
   g_free (pass->length);
   g_free (pass->mask);
+  g_free (pass->bound);
   g_free (pass->visual_first);
   g_free (pass->n_visual);
   g_free (pass->local_first);
@@ -638,7 +681,6 @@ backward_cross (DescryFormerPass             *pass,
 {
   DescryTensor keys = local ? pass->local : pass->visual, none = { 0 };
   guint rows = descry_tensor_rows (dx), all = descry_tensor_rows (keys), first, n, key, n_keys, i;
-  const DescryAttention shape = attention_shape (pass, none);
   DescryTensor dsum = rows_for (pass, rows), dcontext = rows_for (pass, rows), dq = rows_for (pass, rows);
   DescryTensor dk = rows_for (pass, all), dv = rows_for (pass, all), one_k = rows_for (pass, all), one_v = rows_for (pass, all);
 
@@ -651,6 +693,7 @@ backward_cross (DescryFormerPass             *pass,
   for (i = 0; i < pass->n_sequences && descry_run_ok (pass->run); i++)
     if (find_looking (pass, i, local, &first, &n, &key, &n_keys))
       {
+        const DescryAttention shape = attention_shape (pass, local ? pass->bound[i] : none);
         DescryTensor sum_k = block (dk, key, n_keys), sum_v = block (dv, key, n_keys), to_k = block (one_k, key, n_keys), to_v = block (one_v, key, n_keys);
 
         op_attention_backward (pass->run, block (dq, first, n), to_k, to_v, block (dcontext, first, n), block (kept->context, first, n),

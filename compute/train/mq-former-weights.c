@@ -396,6 +396,7 @@ descry_train_former_new (DescryDevice                   *device,
   former->epsilon = details.epsilon;
   former->soft_epsilon = details.soft_epsilon;
   former->soft_norm = details.soft_norm;
+  former->local_bound = details.local_bound && shape->per_object > 0;
   former->words_elsewhere = details.words_elsewhere;
   if (options->heads && shape->vocabulary > 0)
     {

@@ -467,14 +467,10 @@ fill_features (DescryPictureTexts   *texts,
     standardise (statistics->visual_mean, statistics->visual_inverse, out->visual + (gsize) i * picture->channels, picture->grid + (gsize) i * picture->channels, picture->channels);
   drop (rand, dropout, out->visual, (gsize) cells * picture->channels);
 
-  out->rank = g_new (guint, MAX (n, 1));
   for (i = 0; i < n; i++)
     {
-      /* The last number of a row is its rank from left to right (compute/lyrics/connector.h). */
-      guint rank = (guint) picture->rows[(gsize) (i + 1) * picture->row_width - 1];
-      float *row = out->local + (gsize) MIN (rank, n - 1) * picture->row_width;
+      float *row = out->local + (gsize) i * picture->row_width;
 
-      out->rank[MIN (rank, n - 1)] = i;
       standardise (statistics->local_mean, statistics->local_inverse, row, picture->rows + (gsize) i * picture->row_width, picture->row_width);
       drop (rand, dropout, row, picture->channels);
     }
@@ -495,7 +491,7 @@ fill_align (DescryPictureTexts   *texts,
     g_array_append_val (out->align, scene);
   for (i = 0; i < objects; i++)
     {
-      const DescryPictureObject *object = g_ptr_array_index (picture->objects, out->rank[i]);
+      const DescryPictureObject *object = g_ptr_array_index (picture->objects, i);
       const gint32 words[] = { find_word (texts, DESCRY_WORD_PLACE, bare_place (object->side)), find_word (texts, DESCRY_WORD_COLOR, object->color),
                                find_word (texts, DESCRY_WORD_NOUN, object->noun) };
 
@@ -554,6 +550,5 @@ descry_picture_example_free (DescryPictureExample *example)
     g_clear_pointer (arrays[i], g_array_unref);
   descry_free (example->visual);
   descry_free (example->local);
-  g_free (example->rank);
   g_free (example);
 }

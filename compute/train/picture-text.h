@@ -57,7 +57,6 @@ typedef struct
   DescryStage1Example example;
   GArray *text, *caption, *masked, *positions, *caption_targets, *masked_targets, *align; /* gint32 */
   float  *visual, *local; /* standardised */
-  guint  *rank; /* [n_local]: object of each row: rows lie from left to right */
 } DescryPictureExample;
 
 /* @rand draws caption and masked elements. @dropout: share of the pooled features that are zeroed. */

@@ -17,9 +17,17 @@ import torch.nn.functional as F
 from safetensors.numpy import save_file
 
 FULL = dict(width=32, layers=4, heads=2, ffn=64, visual=4, grounding=6, visual_width=24, local_width=13, llm_width=40,
-            positions=12, vocabulary=50, table_width=32, special=0, every=2, eps=1e-12, per_object=0, grid=None, soft_norm=False)
+            positions=12, vocabulary=50, table_width=32, special=0, every=2, eps=1e-12, per_object=0, grid=None, soft_norm=False, bound=False)
 COMPACT = dict(width=32, layers=3, heads=2, ffn=48, visual=2, grounding=9, visual_width=20, local_width=21, llm_width=24,
-               positions=10, vocabulary=60, table_width=24, special=4, every=2, eps=1e-12, per_object=3, grid=(3, 3), soft_norm=True)
+               positions=10, vocabulary=60, table_width=24, special=4, every=2, eps=1e-12, per_object=3, grid=(3, 3), soft_norm=True, bound=True)
+
+
+def bound_mask(c, queries, objects):
+    """Each group of grounding queries sees its own object's row alone."""
+    if not c['bound']:
+        return None
+    owner, row = torch.arange(queries)[:, None] // c['per_object'], torch.arange(objects)[None]
+    return (owner != row).double() * -10000.0
 
 
 def make_weights(c, seed):
@@ -133,7 +141,7 @@ class Former:
                 v = self.attend(b + 'visual', q[:nv], image, positions=positions)
                 g = q[nv:]
                 if local.shape[0] and g.shape[0]:
-                    g = self.attend(b + 'local', g, local)
+                    g = self.attend(b + 'local', g, local, bound_mask(c, len(g), len(local)))
                 q = torch.cat([v, g])
             q = self.feed(b + 'query_ffn', q)
             x = torch.cat([q, self.feed(b + 'ffn', t)]) if len(t) else q
@@ -235,6 +243,8 @@ def write_gguf(path, c, weights, llm=None, statistics=None):
         out.add_uint32('mq-former.' + key, value)
     out.add_float32('mq-former.layer_norm_epsilon', c['eps'])
     out.add_bool('mq-former.soft_token_norm', c['soft_norm'])
+    if c['bound']:
+        out.add_bool('mq-former.local_bound', True)
     if c['soft_norm']:
         out.add_float32('mq-former.soft_token_norm_epsilon', 1e-5)
     if c['grid']:

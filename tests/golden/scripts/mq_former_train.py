@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.numpy import save_file
 
-from mq_former import COMPACT, FULL, make_weights, sine_positions
+from mq_former import COMPACT, FULL, bound_mask, make_weights, sine_positions
 
 JOINT, BLIND, CAUSAL = 0, 1, 2
 
@@ -101,7 +101,7 @@ class Network:
                 v = self.attend(b + 'visual', q[:c['visual']], image, places=places)
                 g = q[c['visual']:]
                 if len(local):
-                    g = self.attend(b + 'local', g, local)
+                    g = self.attend(b + 'local', g, local, bound_mask(c, len(g), len(local)))
                 q = torch.cat([v, g])
             rows = [self.feed(b + 'query_ffn', q)] if nq else []
             if len(t):
