@@ -146,7 +146,11 @@ descry_train_former_words (DescryTrainFormer *former,
   DescryTensor up = descry_run_tensor2 (run, n, wide), act = descry_run_tensor2 (run, n, wide), normed = descry_run_tensor2 (run, n, wide);
   DescryTensor logits = descry_run_tensor2 (run, n, vocabulary), row_losses = descry_run_tensor2 (run, n, 1), weights = descry_run_tensor2 (run, n, 1);
   DescryTensor ids = descry_trained_ids (run, targets, n);
+  guint i;
 
+  for (i = 0; i < n; i++)
+    if (targets[i] < 0 || (guint) targets[i] >= vocabulary)
+      descry_run_fail (run, DESCRY_ERROR_SHAPE, "mq-former: word %d to predict is outside the vocabulary of %u", targets[i], vocabulary);
   if (!descry_run_ok (run))
     return;
   descry_run_write (run, weights, scales, n);

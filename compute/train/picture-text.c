@@ -384,7 +384,7 @@ write_texts (Writer        *writer,
 {
   DescryPictureExample *out = writer->out;
   const gint32 vocabulary = (gint32) writer->texts->shape.vocabulary, positions = (gint32) writer->texts->shape.positions;
-  const gint32 dec = vocabulary + DEC, sep = vocabulary + SEP;
+  const gint32 dec = vocabulary + DEC, end = descry_tokenizer_eos (writer->texts->tokenizer); /* special rows are read, never said */
   g_autoptr (GArray) ids = g_array_new (FALSE, FALSE, sizeof (gint32));
   guint boxes, i;
 
@@ -418,7 +418,7 @@ write_texts (Writer        *writer,
       g_array_index (out->caption_targets, gint32, boxes - 1 + i) = id; /* the row before says it */
     }
   if (i > 0)
-    g_array_index (out->caption_targets, gint32, boxes - 1 + i) = sep;
+    g_array_index (out->caption_targets, gint32, boxes - 1 + i) = end;
   g_array_index (out->caption, gint32, 0) = dec;
 }
 

@@ -1,8 +1,8 @@
 /* picture-text.h - a picture of a training set as the first stage reads it
  *
  * The text is spec/lyrics.md 3.1-3.2: `[CLS]`, for every box `name [ x1 y1 x2 y2 ] [SEP]` with three decimals, then the
- * caption, whose positions begin at 1 again; for the caption's loss `[DEC]` stands first and a `[SEP]` is the last word to
- * predict. The four special rows follow the vocabulary: [CLS], [SEP], [MASK], [DEC].
+ * caption, whose positions begin at 1 again; for the caption's loss `[DEC]` stands first and the
+ * tokenizer's end mark is the last word to predict. The four special rows follow the vocabulary: [CLS], [SEP], [MASK], [DEC].
  *
  * Words of the align term (2.9.1): every scene, place, colour and noun of the training pictures, each the mean of its
  * tokens' embeddings in the language model. Visual queries are pulled to the scene; of each object's queries the first to

@@ -12,7 +12,9 @@
 #include <glib/gstdio.h>
 
 #include "compute/files/gguf.h"
+#include "compute/lyrics/connector.h"
 #include "compute/memory.h"
+#include "compute/train/features.h"
 #include "tests/flow/flow.h"
 #include "tests/unit/scratch.h"
 
@@ -20,7 +22,9 @@
 #define FFN 64
 #define LAYERS 2
 #define VOCABULARY 259
+#define CHANNELS 12
 #define KILLS 20
+#define STAGE_KILLS 5
 #define STEPS "10"
 
 /* The byte as byte-level BPE writes it: printable Latin-1 as it is, the others from U+0100 on, in order. */
@@ -115,11 +119,59 @@ write_model (const char *path)
   g_assert_no_error (error);
 }
 
+/* Pictures with random features: a set as `descry pictures` makes it. */
+static void
+write_pictures (const char *path)
+{
+  const guint row_width = descry_connector_row_width (CHANNELS, DESCRY_TRAIN_OCTAVES);
+  static const char *const nouns[] = { "cup", "dog", "chair" }, *const colors[] = { "red", "blue", NULL }, *const scenes[] = { "desert", "city", NULL };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DescryPictureWriter) writer = descry_picture_writer_new (path, CHANNELS, row_width, &error);
+  GRand *rand = g_rand_new_with_seed (11);
+  guint i, k, c;
+
+  g_assert_no_error (error);
+  for (i = 0; i < 12; i++)
+    {
+      g_autofree char *name = g_strdup_printf ("picture-%u", i), *key = g_compute_checksum_for_string (G_CHECKSUM_SHA256, name, -1);
+      g_autoptr (DescryPicture) picture = descry_picture_new (name, 100, 80);
+      guint objects = 1 + i % 3;
+
+      picture->split = i < 7 ? DESCRY_SPLIT_TRAIN : i < 10 ? DESCRY_SPLIT_VALIDATION : DESCRY_SPLIT_TEST;
+      picture->scene = g_strdup (scenes[i % 3]);
+      for (k = 0; k < objects; k++)
+        {
+          float x = (float) g_rand_double_range (rand, 0.0, 50.0), y = (float) g_rand_double_range (rand, 0.0, 40.0);
+
+          descry_picture_add_object (picture, (DescryBox) { x, y, x + 40.0f, y + 30.0f }, nouns[(i + k) % 3], colors[k % 3]);
+        }
+      g_ptr_array_add (picture->captions, g_strdup ("A red cup."));
+      descry_picture_add_question (picture, "color", "What color is it?", "The photo shows one cup.\nWhat color is it?", "It is red.", &(guint) { 0 }, 1, TRUE);
+      descry_picture_add_question (picture, "yes", "Is there a cup?", "The photo shows one cup.\nIs there a cup?", "Yes.", NULL, 0, FALSE);
+      picture->grid_height = picture->grid_width = 7;
+      picture->channels = CHANNELS;
+      picture->row_width = row_width;
+      picture->grid = descry_try_alloc (49 * CHANNELS, sizeof (float));
+      picture->rows = descry_try_alloc (objects * row_width, sizeof (float));
+      for (c = 0; c < 49 * CHANNELS; c++)
+        picture->grid[c] = (float) g_rand_double_range (rand, -1.0, 1.0);
+      for (c = 0; c < objects * row_width; c++)
+        picture->rows[c] = (float) g_rand_double_range (rand, -1.0, 1.0);
+      g_assert_true (descry_picture_writer_add (writer, key, picture, &error));
+    }
+  g_rand_free (rand);
+  g_assert_true (descry_picture_writer_commit (writer, &error));
+}
+
 #define OUTPUT(name) g_autofree char *name = scratch_path (#name)
 #define TRAIN(output, ...) \
   "train", "--stage", "lora", "--data", "synthetic", "--model", model, "-o", output, "--steps", STEPS, "--rows", "2048", "--every", "2", "--exact", __VA_ARGS__
 
-static char *model;
+#define STAGE(number, output, ...) \
+  "train", "--stage", number, "--data", pictures, "--model", model, "-o", output, "--steps", "8", "--every", "2", "--batch", "3", "--rows", "1024", "--width", "32", \
+  "--layers", "2", "--exact", __VA_ARGS__
+
+static char *model, *pictures;
 
 static gboolean
 is_without_device (const Outcome *outcome)
@@ -173,6 +225,117 @@ test_kill (void)
   g_assert_true (g_file_get_contents (whole, &expected, &expected_size, NULL));
   g_assert_true (g_file_get_contents (killed, &found, &found_size, NULL));
   g_assert_cmpmem (found, found_size, expected, expected_size);
+}
+
+/* Killed again and again until it comes to its end; @arguments resume and write @output. */
+static void
+run_disturbed (const char *const *arguments,
+               gint64             whole_time)
+{
+  guint kills = 0;
+
+  for (;;)
+    {
+      g_autoptr (GSubprocess) process = g_subprocess_newv (arguments, G_SUBPROCESS_FLAGS_STDERR_SILENCE | G_SUBPROCESS_FLAGS_STDOUT_SILENCE, NULL);
+
+      if (kills < STAGE_KILLS)
+        {
+          g_usleep (g_test_rand_double_range (0.2, 0.7) * whole_time);
+          g_subprocess_force_exit (process);
+        }
+      g_subprocess_wait (process, NULL, NULL);
+      if (!g_subprocess_get_if_signaled (process))
+        {
+          g_assert_cmpint (g_subprocess_get_exit_status (process), ==, 0);
+          return;
+        }
+      kills++;
+    }
+}
+
+static void
+assert_same_files (const char *one,
+                   const char *other)
+{
+  g_autofree char *expected = NULL, *found = NULL;
+  gsize expected_size, found_size;
+
+  g_assert_true (g_file_get_contents (one, &expected, &expected_size, NULL));
+  g_assert_true (g_file_get_contents (other, &found, &found_size, NULL));
+  g_assert_cmpmem (found, found_size, expected, expected_size);
+}
+
+/* Both stages of the connector: what they write, and the same to the bit after kills. */
+static void
+test_stages (void)
+{
+  OUTPUT (first);
+  OUTPUT (first_again);
+  OUTPUT (second);
+  OUTPUT (second_again);
+  OUTPUT (adapters);
+  OUTPUT (adapters_again);
+  OUTPUT (stage_log);
+  g_auto (Outcome) outcome = { 0 };
+  g_autoptr (DescryGguf) gguf = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *text = NULL;
+  const char *program = g_getenv ("DESCRY_PROGRAM");
+  gint64 start = g_get_monotonic_time ();
+  gboolean untrained;
+
+  DESCRY (&outcome, STAGE ("1", first, "--log", stage_log, NULL));
+  if (is_without_device (&outcome))
+    return;
+  g_assert_cmpint (outcome.status, ==, 0);
+  g_assert_true (g_file_get_contents (stage_log, &text, NULL, NULL));
+  g_assert_true (g_str_has_prefix (text, "{\"step\":1,\"itc\":"));
+  g_assert_nonnull (strstr (text, "\"msp\":"));
+  g_assert_nonnull (strstr (text, "\"place\":"));
+  run_disturbed ((const char *const[]) { program, STAGE ("1", first_again, "--resume"), NULL }, g_get_monotonic_time () - start);
+  assert_same_files (first, first_again);
+
+  /* The first stage alone is not fit for answers. */
+  gguf = descry_gguf_open (first, &error);
+  g_assert_no_error (error);
+  g_assert_true (descry_gguf_get_bool (gguf, "general.untrained", &untrained, &error));
+  g_assert_true (untrained);
+  g_assert_nonnull (descry_gguf_find (gguf, "stage1.match.weight"));
+  g_clear_pointer (&gguf, descry_gguf_free);
+
+  DESCRY (&outcome, STAGE ("1", first, "--connector", first, "--evaluate", "1"));
+  g_assert_cmpint (outcome.status, ==, 0);
+  g_assert_nonnull (strstr (outcome.out, "\"word\":\"noun\""));
+
+  start = g_get_monotonic_time ();
+  DESCRY (&outcome, STAGE ("2", second, "--connector", first, "--adapter-output", adapters));
+  g_assert_cmpint (outcome.status, ==, 0);
+  run_disturbed ((const char *const[]) { program, STAGE ("2", second_again, "--connector", first, "--adapter-output", adapters_again, "--resume"), NULL },
+                 g_get_monotonic_time () - start);
+  assert_same_files (second, second_again);
+  assert_same_files (adapters, adapters_again);
+  gguf = descry_gguf_open (second, &error);
+  g_assert_no_error (error);
+  g_assert_true (descry_gguf_get_bool (gguf, "general.untrained", &untrained, &error));
+  g_assert_false (untrained);
+  g_assert_null (descry_gguf_find (gguf, "stage1.match.weight"));
+  g_assert_true (g_str_has_prefix (descry_gguf_get_string (gguf, "general.description", &error), "Trained by Descry"));
+}
+
+/* The best is kept, and a training that gets no better ends. */
+static void
+test_patience (void)
+{
+  OUTPUT (patient);
+  g_auto (Outcome) outcome = { 0 };
+
+  DESCRY (&outcome, "train", "--stage", "1", "--data", pictures, "--model", model, "-o", patient, "--steps", "400", "--every", "1", "--batch", "3", "--width", "32", "--layers", "1",
+          "--losses", "align", "--connector-rate", "0.3", "--patience", "2", "--exact", NULL);
+  if (is_without_device (&outcome))
+    return;
+  g_assert_cmpint (outcome.status, ==, 0);
+  g_assert_nonnull (strstr (outcome.err, "No better"));
+  g_assert_true (g_file_test (patient, G_FILE_TEST_EXISTS));
 }
 
 static void
@@ -238,6 +401,14 @@ test_usage (void)
   DESCRY (&outcome, TRAIN (out, "--plot", "x.png"));
   g_assert_cmpint (outcome.status, ==, 2);
   g_assert_nonnull (strstr (outcome.err, "--log"));
+  DESCRY (&outcome, STAGE ("2", out, NULL));
+  g_assert_cmpint (outcome.status, ==, 2);
+  g_assert_nonnull (strstr (outcome.err, "--connector"));
+  DESCRY (&outcome, STAGE ("1", out, "--losses", "itc,nonsense:2"));
+  g_assert_cmpint (outcome.status, !=, 0);
+  g_assert_nonnull (strstr (outcome.err, "nonsense"));
+  DESCRY (&outcome, STAGE ("1", out, "--batch", "1000"));
+  g_assert_cmpint (outcome.status, ==, 2);
   DESCRY (&outcome, TRAIN (out, "--rows", "-3"));
   g_assert_cmpint (outcome.status, ==, 2);
 }
@@ -250,14 +421,19 @@ main (int    argc,
 
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/train/kill", test_kill);
+  g_test_add_func ("/train/stages", test_stages);
+  g_test_add_func ("/train/patience", test_patience);
   g_test_add_func ("/train/log", test_log);
   g_test_add_func ("/train/bad-log", test_bad_log);
   g_test_add_func ("/train/usage", test_usage);
 
   model = scratch_path ("model.gguf");
   write_model (model);
+  pictures = scratch_path ("pictures.jsonl");
+  write_pictures (pictures);
 
   status = scratch_run ();
   g_free (model);
+  g_free (pictures);
   return status;
 }

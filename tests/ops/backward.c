@@ -505,9 +505,43 @@ check_cross_entropy (DescryRun *run,
   check_guards (run, device, "cross_entropy");
 }
 
+/* More rows and columns than a device's vectors hold, no multiples of theirs: the losses alone, again and again in memory that was used. */
+static void
+check_many_rows (DescryRun *run)
+{
+  const guint m = 41, n = 259;
+  g_autoptr (GRand) rand = g_rand_new_with_seed (8);
+  g_autofree float *logits = random_floats (rand, m * n, -4, 4), *scales = random_floats (rand, m, 0, 1);
+  g_autofree double *inputs = to_double (logits, m * n), *losses = g_new0 (double, m);
+  g_autofree gint32 *targets = g_new (gint32, m);
+  guint i, round;
+
+  for (i = 0; i < m; i++)
+    {
+      Entropy one = { 1, n, targets + i, (float[]) { 1.0f }, 0.1f };
+
+      targets[i] = g_rand_int_range (rand, 0, n);
+      losses[i] = entropy_loss (inputs + i * n, &one);
+    }
+  for (round = 0; round < 4; round++)
+    {
+      DescryTensor device = send_dense (run, logits, m * n), ids = descry_run_tensor (run, DESCRY_I32, 1, &m), found = descry_run_tensor2 (run, m, 1);
+
+      device.n_dims = 2;
+      device.shape[0] = m;
+      device.shape[1] = device.pitch = n;
+      descry_run_write (run, ids, targets, m);
+      op_cross_entropy_smoothed (run, found, device, ids, send_dense (run, scales, m), 0.1f);
+      expect (run, "cross entropy of many rows", found, losses);
+      descry_run_release (run, &device);
+      descry_run_release (run, &found);
+    }
+}
+
 static void
 test_cross_entropy (DescryRun *run)
 {
+  check_many_rows (run);
   check_cross_entropy (run, 0.0f);
   check_cross_entropy (run, 0.1f);
 }
