@@ -27,7 +27,7 @@ typedef struct
   char    *data, *stock, *output, *bundle, *device, *save, *folder, *judge, *model, *connector, *adapter;
   char   **annotations; /* KIND:FILE, in order */
   int      train, validation, test, seed, first;
-  gboolean refuse, detect;
+  gboolean refuse, detect, show_wrong;
 } Options;
 
 typedef struct
@@ -262,7 +262,7 @@ judge (Work    *work,
        GError **error)
 {
   const Options *options = work->options;
-  const DescryJudgeOptions judged = { options->judge, options->model, options->connector, options->adapter, (guint) options->first };
+  const DescryJudgeOptions judged = { options->judge, options->model, options->connector, options->adapter, (guint) options->first, options->show_wrong };
 
   work->device = descry_device_open (options->device, DESCRY_FAMILY_AUTO, error);
   if (work->device == NULL)
@@ -294,6 +294,7 @@ descry_command_pictures (int    argc,
     { "connector", 0, 0, G_OPTION_ARG_FILENAME, &options.connector, N_("The connector that is judged"), N_("FILE") },
     { "adapter", 0, 0, G_OPTION_ARG_FILENAME, &options.adapter, N_("The language model's adapters"), N_("FILE") },
     { "first", 0, 0, G_OPTION_ARG_INT, &options.first, N_("So many test pictures (100)"), N_("N") },
+    { "show-wrong", 0, 0, G_OPTION_ARG_NONE, &options.show_wrong, N_("Print each wrong answer"), NULL },
     { "bundle", 'b', 0, G_OPTION_ARG_FILENAME, &options.bundle, N_("The bundle whose networks make the features"), N_("NAME") },
     { "device", 'd', 0, G_OPTION_ARG_STRING, &options.device, N_("The OpenCL device"), N_("DEVICE") },
     G_OPTION_ENTRY_NULL

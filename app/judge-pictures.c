@@ -37,6 +37,7 @@ typedef struct
   GHashTable         *trained; /* nouns of training pictures */
   GHashTable         *shares; /* kind -> Share */
   GCancellable       *cancellable;
+  gboolean            show_wrong;
 } Judge;
 
 static DescrySoftTokens *
@@ -108,6 +109,7 @@ judge_picture (Judge         *judge,
   g_autoptr (DescryPicture) picture = descry_picture_set_get (judge->set, DESCRY_SPLIT_TEST, index, error), other = NULL;
   g_autoptr (DescrySoftTokens) soft = NULL;
   g_autoptr (GString) text = g_string_new (NULL);
+  gboolean right;
   guint i;
 
   if (picture == NULL)
@@ -135,7 +137,10 @@ judge_picture (Judge         *judge,
       if (!answer (judge, question, soft, text, error))
         return FALSE;
       share->all++;
-      share->right += descry_picture_answer_is (question, text->str);
+      right = descry_picture_answer_is (question, text->str);
+      share->right += right;
+      if (!right && judge->show_wrong)
+        g_printerr ("[%s, %s, %s] %s\n  expected: %s\n  found:    %s\n", picture->name, way_names[way], question->kind, question->prompt, question->answer, text->str);
     }
 
   return TRUE;
@@ -199,7 +204,7 @@ descry_judge_pictures (DescryDevice             *device,
   g_autoptr (DescryConnector) connector = NULL;
   g_autoptr (GHashTable) trained = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL), shares = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   g_autofree char *reason = NULL;
-  Judge judge = { .set = set, .tokenizer = tokenizer, .trained = trained, .shares = shares, .cancellable = cancellable };
+  Judge judge = { .set = set, .tokenizer = tokenizer, .trained = trained, .shares = shares, .cancellable = cancellable, .show_wrong = options->show_wrong };
 
   if (tokenizer == NULL)
     return FALSE;

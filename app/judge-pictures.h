@@ -15,6 +15,7 @@ typedef struct
 {
   const char *set, *model, *connector, *adapter; /* the last two may be NULL */
   guint       first; /* test pictures */
+  gboolean    show_wrong; /* each wrong answer, on stderr */
 } DescryJudgeOptions;
 
 /* One JSON line a kind of question and way: connector "on", fed with "another" picture's features, "off". Greedy. */

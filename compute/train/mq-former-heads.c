@@ -7,6 +7,8 @@
 
 #include "config.h"
 
+#include <string.h>
+
 #include "compute/ops/norm.h"
 #include "compute/train/mq-former-private.h"
 
@@ -132,6 +134,9 @@ descry_train_former_soft_backward (DescryTrainFormer *former,
     descry_run_release (run, &dprojected);
 }
 
+/* Rows come in steps: a product with the frozen table is planned once for each number of rows. */
+#define WORD_ROWS 64
+
 void
 descry_train_former_words (DescryTrainFormer *former,
                            DescryRun         *run,
@@ -142,10 +147,12 @@ descry_train_former_words (DescryTrainFormer *former,
                            DescryTensor       dx,
                            float             *losses)
 {
-  guint n = descry_tensor_rows (x), wide = former->shape.table_width, vocabulary = former->shape.vocabulary;
-  DescryTensor up = descry_run_tensor2 (run, n, wide), act = descry_run_tensor2 (run, n, wide), normed = descry_run_tensor2 (run, n, wide);
-  DescryTensor logits = descry_run_tensor2 (run, n, vocabulary), row_losses = descry_run_tensor2 (run, n, 1), weights = descry_run_tensor2 (run, n, 1);
-  DescryTensor ids = descry_trained_ids (run, targets, n);
+  const guint n = descry_tensor_rows (x), m = (n + WORD_ROWS - 1) / WORD_ROWS * WORD_ROWS, wide = former->shape.table_width, vocabulary = former->shape.vocabulary;
+  g_autofree gint32 *padded_targets = g_new0 (gint32, m);
+  g_autofree float *padded_scales = g_new0 (float, m);
+  DescryTensor padded = descry_run_tensor2 (run, m, descry_tensor_cols (x)), up = descry_run_tensor2 (run, m, wide), act = descry_run_tensor2 (run, m, wide);
+  DescryTensor normed = descry_run_tensor2 (run, m, wide), logits = descry_run_tensor2 (run, m, vocabulary), row_losses = descry_run_tensor2 (run, m, 1);
+  DescryTensor weights = descry_run_tensor2 (run, m, 1), ids;
   guint i;
 
   for (i = 0; i < n; i++)
@@ -153,8 +160,13 @@ descry_train_former_words (DescryTrainFormer *former,
       descry_run_fail (run, DESCRY_ERROR_SHAPE, "mq-former: word %d to predict is outside the vocabulary of %u", targets[i], vocabulary);
   if (!descry_run_ok (run))
     return;
-  descry_run_write (run, weights, scales, n);
-  descry_trained_forward (run, up, x, &former->dense);
+  memcpy (padded_targets, targets, n * sizeof (gint32));
+  memcpy (padded_scales, scales, n * sizeof (float));
+  ids = descry_trained_ids (run, padded_targets, m);
+  descry_run_write (run, weights, padded_scales, m);
+  op_fill (run, padded, 0.0f);
+  op_copy (run, descry_tensor_slice (padded, 0, n), x);
+  descry_trained_forward (run, up, padded, &former->dense);
   op_activate (run, act, up, DESCRY_ACT_GELU);
   op_layer_norm (run, normed, act, former->dense_norm.weight.value, former->dense_norm.bias.value, former->epsilon);
   if (former->words_elsewhere)
@@ -163,12 +175,13 @@ descry_train_former_words (DescryTrainFormer *former,
     op_product (run, logits, normed, FALSE, former->table.value, TRUE, FALSE);
   op_add (run, logits, logits, former->word_bias.value, DESCRY_ACT_NONE);
   op_cross_entropy_smoothed (run, row_losses, logits, ids, weights, smoothing);
-  descry_run_read (run, row_losses, losses, n);
+  descry_run_read (run, descry_tensor_slice (row_losses, 0, n), losses, n);
 
   if (dx.buffer != NULL && descry_run_ok (run))
     {
-      DescryTensor dnormed = descry_run_tensor2 (run, n, wide);
+      DescryTensor dnormed = descry_run_tensor2 (run, m, wide), dpadded = descry_run_tensor2 (run, m, descry_tensor_cols (x));
 
+      /* Padded rows weigh 0: their gradients are 0. */
       op_sum_rows (run, former->word_bias.gradient, logits);
       if (former->words_elsewhere)
         descry_frozen_backward (run, dnormed, logits, former->frozen_head);
@@ -180,14 +193,15 @@ descry_train_former_words (DescryTrainFormer *former,
       op_layer_norm_backward (run, normed, dnormed, act, former->dense_norm.weight.value, former->dense_norm.weight.gradient, former->dense_norm.bias.gradient,
                               former->epsilon, FALSE);
       op_activate_backward (run, normed, normed, up, DESCRY_ACT_GELU);
-      descry_trained_backward (run, dx, normed, x, &former->dense, TRUE);
+      descry_trained_backward (run, dpadded, normed, padded, &former->dense, FALSE);
+      op_add (run, dx, dx, descry_tensor_slice (dpadded, 0, n), DESCRY_ACT_NONE);
       descry_run_release (run, &dnormed);
+      descry_run_release (run, &dpadded);
     }
-  descry_run_release (run, &up);
-  descry_run_release (run, &act);
-  descry_run_release (run, &normed);
-  descry_run_release (run, &logits);
-  descry_run_release (run, &row_losses);
-  descry_run_release (run, &weights);
-  descry_run_release (run, &ids);
+  {
+    DescryTensor *tensors[] = { &padded, &up, &act, &normed, &logits, &row_losses, &weights, &ids };
+
+    for (i = 0; i < G_N_ELEMENTS (tensors); i++)
+      descry_run_release (run, tensors[i]);
+  }
 }

@@ -7,6 +7,7 @@
 
 #include "config.h"
 
+#include <math.h>
 #include <signal.h>
 
 #include <glib/gstdio.h>
@@ -15,6 +16,7 @@
 #include "compute/lyrics/connector.h"
 #include "compute/memory.h"
 #include "compute/train/features.h"
+#include "compute/train/picture-text.h"
 #include "tests/flow/flow.h"
 #include "tests/unit/scratch.h"
 
@@ -227,6 +229,128 @@ test_kill (void)
   g_assert_cmpmem (found, found_size, expected, expected_size);
 }
 
+/* The ids as one reads them; special rows by name. */
+static char *
+spell (DescryTokenizer *tokenizer,
+       const gint32    *ids,
+       guint            n)
+{
+  static const char *const special[] = { "[CLS]", "[SEP]", "[MASK]", "[DEC]" };
+  GString *text = g_string_new (NULL);
+  guint i;
+
+  for (i = 0; i < n; i++)
+    if (ids[i] >= VOCABULARY)
+      g_string_append (text, special[ids[i] - VOCABULARY]);
+    else
+      descry_tokenizer_decode (tokenizer, ids[i], text);
+  return g_string_free (text, FALSE);
+}
+
+/* What the first stage reads of a picture: spec/lyrics.md 3.1, 3.2 and 4.2. */
+static void
+test_texts (void)
+{
+  const DescryTrainFormerShape shape = { .visual_queries = 2, .grounding_queries = 12, .per_object = 3, .visual_width = CHANNELS, .llm_width = WIDTH,
+                                         .local_width = descry_connector_row_width (CHANNELS, DESCRY_TRAIN_OCTAVES), .vocabulary = VOCABULARY, .special_rows = 4, .positions = 192 };
+  DescryTrainFormerShape narrow = shape;
+  g_autofree float *means = g_new0 (float, shape.local_width), *inverse = g_new0 (float, shape.local_width);
+  const DescryPictureStatistics statistics = { means, inverse, means, inverse };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DescryGguf) gguf = descry_gguf_open (model, &error);
+  DescryTokenizer *tokenizer = descry_tokenizer_new (gguf, &error);
+  g_autoptr (DescryPictureSet) set = descry_picture_set_open (pictures, &error);
+  DescryPictureTexts *texts = descry_picture_texts_new (tokenizer, gguf, set, &shape, &statistics, &error);
+  g_autoptr (GRand) rand = g_rand_new_with_seed (3);
+  guint hidden = 0, seen = 0, i, k, round;
+
+  g_assert_no_error (error);
+  for (i = 0; i < shape.local_width; i++)
+    {
+      means[i] = 0.5f;
+      inverse[i] = 2.0f;
+    }
+  for (round = 0; round < 200; round++)
+    {
+      g_autoptr (DescryPicture) picture = descry_picture_set_get (set, DESCRY_SPLIT_TRAIN, round % 7, &error);
+      g_autoptr (DescryPictureExample) example = descry_picture_example_new (texts, picture, rand, 0.0f, &error);
+      const DescryStage1Example *it = &example->example;
+      const DescryPictureObject *object = g_ptr_array_index (picture->objects, 0);
+      g_autofree char *text = spell (tokenizer, it->text.ids, it->text.n), *start = g_strdup_printf ("[CLS] %s [ 0.", object->noun), *end = NULL;
+      guint boxes = 0;
+
+      g_assert_true (g_str_has_prefix (text, start));
+      g_assert_true (g_str_has_suffix (text, " ][SEP]A red cup."));
+      g_assert_cmpuint (it->caption.n, ==, it->text.n);
+      g_assert_cmpint (it->caption.ids[0], ==, VOCABULARY + 3);
+      g_assert_cmpmem (it->caption.ids + 1, (it->caption.n - 1) * sizeof (gint32), it->text.ids + 1, (it->text.n - 1) * sizeof (gint32));
+
+      /* The row before says each of the caption's words, the last one its end; positions begin again. */
+      for (i = 0; i < it->text.n; i++)
+        if (it->text.ids[i] == VOCABULARY + 1)
+          boxes = i + 1;
+      for (i = 0; i < it->text.n; i++)
+        {
+          g_assert_cmpint (it->text.positions[i], ==, i < boxes ? i : i - boxes + 1);
+          g_assert_cmpint (it->caption_targets[i], ==, i + 1 < boxes ? -1 : i + 1 < it->text.n ? it->text.ids[i + 1] : descry_tokenizer_eos (tokenizer));
+        }
+
+      /* Names and numbers are hidden whole, brackets never, and what is hidden is to be said. */
+      for (i = 0; i < it->text.n; i++)
+        {
+          gboolean mask = it->masked.ids[i] == VOCABULARY + 2;
+
+          g_assert_cmpint (it->masked_targets[i], ==, mask ? it->text.ids[i] : -1);
+          g_assert_true (mask || it->masked.ids[i] == it->text.ids[i]);
+          g_assert_false (mask && (i == 0 || i >= boxes || it->text.ids[i] == VOCABULARY + 1));
+        }
+      end = spell (tokenizer, it->masked.ids, it->masked.n);
+      for (i = 0, k = 0; i < strlen (end); i++)
+        k += end[i] == ']' && i > 0 && end[i - 1] == ' ';
+      g_assert_cmpuint (k, ==, picture->objects->len);
+      hidden += it->masked.ids[1] == VOCABULARY + 2;
+      seen++;
+
+      /* Two for the scene, then place, colour and noun of each. */
+      g_assert_cmpuint (example->align->len, ==, 2 + 3 * picture->objects->len);
+      g_assert_true ((picture->scene == NULL) == (it->align[0] < 0) && it->align[0] == it->align[1]);
+      for (k = 0; k < picture->objects->len; k++)
+        {
+          object = g_ptr_array_index (picture->objects, k);
+          g_assert_cmpint (descry_picture_texts_kind (texts, (guint) it->align[2 + 3 * k]), ==, DESCRY_WORD_PLACE);
+          g_assert_true ((object->color == NULL) == (it->align[3 + 3 * k] < 0));
+          g_assert_cmpint (descry_picture_texts_kind (texts, (guint) it->align[4 + 3 * k]), ==, DESCRY_WORD_NOUN);
+        }
+      for (i = 0; i < shape.local_width; i++)
+        g_assert_cmpfloat (fabsf (it->picture.local[i] - (picture->rows[i] - 0.5f) * 2.0f), <, 1e-6f);
+    }
+  g_assert_cmpfloat (fabs ((double) hidden / seen - 0.15), <, 0.08);
+
+  /* Half of the features dropped: half of them zero, the others twice as large. */
+  {
+    g_autoptr (DescryPicture) picture = descry_picture_set_get (set, DESCRY_SPLIT_TRAIN, 0, &error);
+    g_autoptr (DescryPictureExample) example = descry_picture_example_new (texts, picture, rand, 0.5f, &error);
+
+    for (i = 0, k = 0; i < 49 * CHANNELS; i++)
+      if (example->visual[i] == 0.0f)
+        k++;
+      else
+        g_assert_cmpfloat (fabsf (example->visual[i] - (picture->grid[i] - 0.5f) * 4.0f), <, 1e-5f);
+    g_assert_cmpfloat (fabs (k / (49.0 * CHANNELS) - 0.5), <, 0.1);
+  }
+  descry_picture_texts_free (texts);
+
+  narrow.visual_width++;
+  g_assert_null (descry_picture_texts_new (tokenizer, gguf, set, &narrow, &statistics, &error));
+  g_assert_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD);
+  g_clear_error (&error);
+  narrow = shape;
+  narrow.special_rows = 0;
+  g_assert_null (descry_picture_texts_new (tokenizer, gguf, set, &narrow, &statistics, &error));
+  g_assert_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD);
+  descry_tokenizer_free (tokenizer);
+}
+
 /* Killed again and again until it comes to its end; @arguments resume and write @output. */
 static void
 run_disturbed (const char *const *arguments,
@@ -421,6 +545,7 @@ main (int    argc,
 
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/train/kill", test_kill);
+  g_test_add_func ("/train/texts", test_texts);
   g_test_add_func ("/train/stages", test_stages);
   g_test_add_func ("/train/patience", test_patience);
   g_test_add_func ("/train/log", test_log);
