@@ -82,7 +82,7 @@ find_problem (const DescryTrainOptions *options)
     return _("a number is out of its range (steps ≥ 1, rank 1…256, rows ≥ 64, 0 < rate < 1, alpha > 0)");
   if (options->batch < 1 || options->batch > 64 || options->width < 32 || options->width > 1024 || options->width % 32 != 0 || options->layers < 1 || options->layers > 24
       || options->patience < 0 || !(options->connector_rate > 0.0 && options->connector_rate < 1.0) || !(options->text_share >= 0.0 && options->text_share < 1.0)
-      || !(options->dropout >= 0.0 && options->dropout < 1.0))
+      || !(options->swap_share >= 0.0 && options->swap_share <= 1.0) || !(options->dropout >= 0.0 && options->dropout < 1.0))
     return _("a number is out of its range (batch 1…64, width a multiple of 32 up to 1024, layers 1…24, 0 < connector rate < 1, shares from 0 to below 1)");
   return NULL;
 }
@@ -131,7 +131,7 @@ int
 descry_command_train (int    argc,
                       char **argv)
 {
-  g_auto (DescryTrainOptions) options = { .rank = 8, .every = 50, .alpha = 16.0, .width = 128, .layers = 4, .text_share = 0.15, .dropout = 0.2 };
+  g_auto (DescryTrainOptions) options = { .rank = 8, .every = 50, .alpha = 16.0, .width = 128, .layers = 4, .text_share = 0.15, .swap_share = 0.5, .dropout = 0.2 };
   const GOptionEntry entries[] = {
     { "stage", 0, 0, G_OPTION_ARG_STRING, &options.stage, N_("What to train: 1 or 2, the connector's stages, or lora"), "STAGE" },
     { "data", 0, 0, G_OPTION_ARG_STRING, &options.data, N_("What to train on: synthetic (lora), or a set of pictures"), "DATA" },
@@ -161,6 +161,7 @@ descry_command_train (int    argc,
     { "layers", 0, 0, G_OPTION_ARG_INT, &options.layers, N_("Layers of a new connector (4)"), "N" },
     { "dropout", 0, 0, G_OPTION_ARG_DOUBLE, &options.dropout, N_("Share of the features that a step does not see (0.2)"), "X" },
     { "text-share", 0, 0, G_OPTION_ARG_DOUBLE, &options.text_share, N_("Share of stage 2 that is scene texts without soft tokens (0.15)"), "X" },
+    { "swap-share", 0, 0, G_OPTION_ARG_DOUBLE, &options.swap_share, N_("Share of stage 2's questions that the text answers with another picture's soft tokens (0.5)"), "X" },
     { "instruct", 0, 0, G_OPTION_ARG_NONE, &options.instruct, N_("Stage 2: the connector reads the question as well"), NULL },
     { "freeze-connector", 0, 0, G_OPTION_ARG_NONE, &options.freeze_connector, N_("Stage 2: train the adapters alone"), NULL },
     { "freeze-adapters", 0, 0, G_OPTION_ARG_NONE, &options.freeze_adapter, N_("Stage 2: train the connector alone"), NULL },

@@ -225,18 +225,19 @@ question_ids (Work                        *work,
   return ids;
 }
 
-/* Questions of @picture in an order drawn by @rand, until @room says no. */
+/* Questions of picture @place in an order drawn by @rand, until its share of the rows is full. What the text answers is asked with
+ * the soft tokens of another picture, now and then: where both speak of the same thing, the text is right. */
 static void
-add_questions (Work                       *work,
-               Batch                      *batch,
-               const DescryPicture        *picture,
-               const DescryPictureExample *example,
-               guint                       place,
-               GRand                      *rand,
-               double                      share)
+add_questions (Work                *work,
+               Batch               *batch,
+               const DescryPicture *picture,
+               guint                place,
+               GRand               *rand,
+               double               share)
 {
-  guint n = picture->questions->len, i, first_target, soft_at, soft = descry_stage2_soft_rows (work->former, &example->example.picture);
+  const guint n = picture->questions->len, pictures = batch->kept->len;
   g_autofree guint *order = g_new (guint, MAX (n, 1));
+  guint i, first_target, soft_at;
 
   for (i = 0; i < n; i++)
     {
@@ -245,22 +246,23 @@ add_questions (Work                       *work,
       order[i] = order[j];
       order[j] = i;
     }
-  if (!work->options->instruct)
-    batch->sequences[batch->n_sequences++] = (DescryStage2Sequence) { .picture = place, .align = example->example.align };
   for (i = 0; i < n; i++)
     {
       const DescryPictureQuestion *question = g_ptr_array_index (picture->questions, order[i]);
+      gboolean swapped = g_rand_double (rand) < work->options->swap_share && !question->from_picture && pictures > 1;
+      guint seen = swapped ? (place + 1) % pictures : place;
       GArray *ids = question_ids (work, question, &first_target, &soft_at);
+      guint sequence = work->options->instruct ? batch->n_sequences : seen;
 
-      if (!add_example (work, batch, ids, first_target, soft_at, soft, (int) (batch->n_sequences - !work->options->instruct), share))
+      if (!add_example (work, batch, ids, first_target, soft_at, descry_stage2_soft_rows (work->former, &batch->pictures[seen]), (int) sequence, share))
         break;
       if (work->options->instruct)
-        batch->sequences[batch->n_sequences++] = (DescryStage2Sequence) { .picture = place, .align = example->example.align,
+        batch->sequences[batch->n_sequences++] = (DescryStage2Sequence) { .picture = seen, .align = ((DescryPictureExample *) g_ptr_array_index (batch->kept, seen))->example.align,
                                                                           .instruction = instruction (work, batch, question->question) };
     }
 }
 
-/* Pictures first ... of @split, each with its share of the rows, then scene texts alone: talk about a picture must go on
+/* Pictures @first ... of @split, each with its share of the rows, then scene texts alone: talk about a picture must go on
  * without the connector, too. */
 static gboolean
 stage2_batch (Work               *work,
@@ -275,25 +277,33 @@ stage2_batch (Work               *work,
   g_auto (Batch) batch = { .kept = g_ptr_array_new_with_free_func ((GDestroyNotify) descry_picture_example_free),
                            .ids = g_ptr_array_new_with_free_func ((GDestroyNotify) g_array_unref), .pictures = g_new0 (DescryFormerPicture, n) };
   const double pictures_share = 1.0 - work->options->text_share;
+  g_autoptr (GPtrArray) pictures = g_ptr_array_new_with_free_func ((GDestroyNotify) descry_picture_free);
   guint i, first_target;
 
   for (i = 0; i < n; i++)
     {
-      g_autoptr (DescryPicture) picture = descry_train_pictures_get (work->pictures, split, first + i, error);
+      DescryPicture *picture = descry_train_pictures_get (work->pictures, split, first + i, error);
       GRand *rand = rand_of (work, first + i, 3);
       DescryPictureExample *example = picture != NULL ? descry_picture_example_new (descry_train_pictures_texts (work->pictures), picture, rand,
                                                                                      gradients ? (float) work->options->dropout : 0.0f, error)
                                                       : NULL;
 
-      if (example != NULL)
-        {
-          g_ptr_array_add (batch.kept, example);
-          batch.pictures[i] = example->example.picture;
-          add_questions (work, &batch, picture, example, i, rand, pictures_share * (i + 1) / n);
-        }
       g_rand_free (rand);
+      if (picture != NULL)
+        g_ptr_array_add (pictures, picture);
       if (example == NULL)
         return FALSE;
+      g_ptr_array_add (batch.kept, example);
+      batch.pictures[i] = example->example.picture;
+      if (!work->options->instruct)
+        batch.sequences[batch.n_sequences++] = (DescryStage2Sequence) { .picture = i, .align = example->example.align };
+    }
+  for (i = 0; i < n; i++)
+    {
+      GRand *rand = rand_of (work, first + i, 4);
+
+      add_questions (work, &batch, g_ptr_array_index (pictures, i), i, rand, pictures_share * (i + 1) / n);
+      g_rand_free (rand);
     }
   for (i = 0; work->options->text_share > 0.0; i++)
     {
@@ -406,9 +416,9 @@ run (Work    *work,
   static const char *const stage2_names[] = { "answer", "align" }, *const held2_names[] = { "held_out", "held_out align" };
   DescryParameters *sets[] = { descry_train_former_parameters (work->former), work->second ? descry_train_llama_parameters (work->llama) : NULL };
   g_autofree char *checkpoint = g_strconcat (options->output, ".checkpoint", NULL);
-  g_autofree char *what = g_strdup_printf ("stage %s seed %d steps %d rates %g %g batch %d rows %d rank %d losses %s dropout %g texts %g%s", options->stage, options->seed,
+  g_autofree char *what = g_strdup_printf ("stage %s seed %d steps %d rates %g %g batch %d rows %d rank %d losses %s dropout %g texts %g swapped %g%s", options->stage, options->seed,
                                            options->steps, options->connector_rate, options->rate, options->batch, options->rows, options->rank, options->losses, options->dropout,
-                                           options->text_share, options->instruct ? " instructed" : "");
+                                           options->text_share, options->swap_share, options->instruct ? " instructed" : "");
   const guint n_sets = work->second ? 2 : 1, n_losses = work->second ? 2 : DESCRY_STAGE1_LOSSES, n_held = work->second ? 2 : 1 + DESCRY_WORD_KINDS;
   double losses[DESCRY_STAGE1_LOSSES], held[1 + DESCRY_WORD_KINDS] = { 0.0 }, norm;
   DescryTrainProgress progress;

@@ -19,7 +19,7 @@ typedef struct
   char    *stage, *data, *model, *output, *adapter, *device, *log, *plot;
   char    *connector, *adapter_output, *losses; /* stages 1 and 2 */
   int      steps, rank, rows, seed, every, evaluate, batch, width, layers, patience;
-  double   rate, alpha, connector_rate, text_share, dropout;
+  double   rate, alpha, connector_rate, text_share, swap_share, dropout;
   gboolean resume, exact, recompute, show_wrong, instruct, freeze_connector, freeze_adapter;
 } DescryTrainOptions;
 
