@@ -55,6 +55,7 @@ struct _DescryDevice
   double      spent; /* seconds, roughly, that the work enqueued since @mark takes */
   cl_event    mark; /* how far the queue may lag behind; or NULL */
   int         pair_product; /* bfloat16 convolutions: 0 not probed, 1 usable, -1 not */
+  int         float_product; /* the same for f32 convolutions in fixed registers */
   gint        native_failures; /* native kernels that failed since the last finish; atomic */
   gboolean    exact; /* no bfloat16 products */
 

@@ -104,7 +104,7 @@ el_activate (__global const float *x, const uint x_at, const uint x_pitch, __glo
 
 #if DESCRY_CPU
       for (; c + 16 <= c1; c += 16)
-        vstore16 (descry_activate16 (vload16 (0, x + x_at + r * x_pitch + c), act), 0, y + y_at + r * y_pitch + c);
+        descry_store16 (y + y_at + r * y_pitch + c, descry_activate16 (vload16 (0, x + x_at + r * x_pitch + c), act));
 #endif
       for (; c < c1; c++)
         y[y_at + r * y_pitch + c] = descry_activate (x[x_at + r * x_pitch + c], act);

@@ -7,7 +7,8 @@
  * kernel               reads                                            writes              launch
  * conv_residual_pairs  x f32 [n,h,w,in] pitched, expand weights and     y f32 [n,oh,ow,out] item: `rows` output rows of
  *                      bias as conv_pairs, wide [k*k][c] and bias,                          picture id 1; local 1
- *                      point weights and bias; c % 16 = 0
+ *                      point weights and bias; c, padded to 16, c % 8 = 0
+ * conv_residual_floats the same in f32, c % 4 = 0
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -15,24 +16,24 @@
 #ifdef __AVX512F__
 
 /* One row of the wide map into `line`, which has `left` columns of zeros in front; and zeros behind it. */
-inline void
-residual_expand (__local float *line, const uint left, const uint width, __local uint *a, const PairShape s, const uint row, __global const float *x,
+PAIR_INLINE void
+residual_expand (const bool paired, __local float *line, const uint left, const uint width, __local uint *a, const PairShape s, const uint row, __global const float *x,
                  const uint x_pitch, const uint in, __global const float *zeros, __global const uint *weights, __global const float *bias,
                  const uint c, PairEnd *end)
 {
-  const uint blocks = pair_values (s.k, in) / 8;
+  const uint blocks = pair_values (s.k, in) / (paired ? 8 : 4);
 
   for (uint done = 0; done < s.ow; done += PAIR_ROWS)
     {
       const uint first = row * s.ow + done, rows = min (s.ow - done, (uint) PAIR_ROWS);
 
-      pair_gather (a, s, x, x_pitch, in, zeros, first, first + rows - 1);
+      pair_gather (paired, a, s, x, x_pitch, in, zeros, first, first + rows - 1);
       for (uint at = 0; at < c; at += 32)
         {
           end->y = (ulong) (line + (left + done) * c + at);
           end->low = 0xffff;
           end->high = at + 16 < c ? 0xffff : 0;
-          pair_product (a, weights + (ulong) (at / 32) * blocks * 128, blocks, bias + at, end, rows);
+          pair_product (paired, a, weights + (ulong) (at / 32) * blocks * 128, blocks, bias + at, end, rows);
         }
     }
   for (uint at = (left + s.ow) * c; at < width * c; at += 16)
@@ -40,8 +41,8 @@ residual_expand (__local float *line, const uint left, const uint width, __local
 }
 
 /* 14 pixels of the depthwise convolution, rounded, into `a`; `k` is a constant after inlining. */
-static inline __attribute__ ((always_inline)) void
-residual_wide (const uint k, __local uint *a, __local const float *const *lines, const uint c, __global const float *weights, __global const float *bias,
+PAIR_INLINE void
+residual_wide (const bool paired, const uint k, __local uint *a, __local const float *const *lines, const uint c, __global const float *weights, __global const float *bias,
                const uint stride, const uint act, const uint first, const uint rows)
 {
   const bool known = act <= ACT_RELU6;
@@ -74,23 +75,26 @@ residual_wide (const uint k, __local uint *a, __local const float *const *lines,
             }
           else
             sum = descry_activate16 (sum, act);
-          pair_keep (a, at, r, sum);
+          pair_keep (paired, a, at, r, sum);
         }
     }
 }
 
 /* expand: h w in k, stride pad_top pad_left act, wide map's height, width and columns kept, -
  * deep: c k stride pad_top, pad_left act oh ow, out act rows has_residual, - */
-__kernel __attribute__ ((reqd_work_group_size (1, 1, 1))) void
-conv_residual_pairs (__global float *y, const uint y_at, const uint y_pitch, __global const float *x, const uint x_at, const uint x_pitch,
-                     __global const float *residual, const uint residual_at, const uint residual_pitch,
-                     __global const uint *expand, const uint expand_at, __global const float *expand_bias, const uint expand_bias_at,
-                     __global const float *wide, const uint wide_at, __global const float *wide_bias, const uint wide_bias_at,
-                     __global const uint *point, const uint point_at, __global const float *point_bias, const uint point_bias_at,
-                     const uint16 e, const uint16 d, __local uint *a, __local uint *deep, __local float *ring)
+#define RESIDUAL_ARGUMENTS \
+  __global float *y, const uint y_at, const uint y_pitch, __global const float *x, const uint x_at, const uint x_pitch, \
+  __global const float *residual, const uint residual_at, const uint residual_pitch, \
+  __global const uint *expand, const uint expand_at, __global const float *expand_bias, const uint expand_bias_at, \
+  __global const float *wide, const uint wide_at, __global const float *wide_bias, const uint wide_bias_at, \
+  __global const uint *point, const uint point_at, __global const float *point_bias, const uint point_bias_at, \
+  const uint16 e, const uint16 d, __local uint *a, __local uint *deep, __local float *ring
+
+PAIR_INLINE void
+residual_bands (const bool paired, RESIDUAL_ARGUMENTS)
 {
   const PairShape s = { e.s0, e.s1, e.s9, e.s8 * e.s9, e.s3, e.s4, 1, (int) e.s5, (int) e.s6 };
-  const uint in = e.s2, mh = e.s8, mw = e.s9, width = e.sa, c = d.s0, k = d.s1, stride = d.s2, left = d.s4, oh = d.s6, ow = d.s7, out = d.s8;
+  const uint in = e.s2, mh = e.s8, mw = e.s9, width = e.sa, c = (d.s0 + 15) & ~15u /* and zeros */, k = d.s1, stride = d.s2, left = d.s4, oh = d.s6, ow = d.s7, out = d.s8;
   const uint image = get_global_id (1), begin = get_global_id (0) * d.sa, end = min (begin + d.sa, oh), line = width * c;
   __global const float *zeros = expand_bias + expand_bias_at + (c + 31) / 32 * 32;
   int next = (int) (begin * stride) - (int) d.s3; /* first row of the wide map that is not there */
@@ -112,7 +116,7 @@ conv_residual_pairs (__global float *y, const uint y_at, const uint y_pitch, __g
           __local float *to = ring + (uint) (next + (int) k) % k * line;
 
           if (next >= 0 && next < (int) mh)
-            residual_expand (to, left, width, a, s, image * mh + next, x + x_at, x_pitch, in, zeros, expand + expand_at, expand_bias + expand_bias_at, c, &widened);
+            residual_expand (paired, to, left, width, a, s, image * mh + next, x + x_at, x_pitch, in, zeros, expand + expand_at, expand_bias + expand_bias_at, c, &widened);
           else
             for (uint at = 0; at < line; at += 16)
               *(__local descry_float16_anywhere *) (to + at) = 0.0f;
@@ -125,13 +129,23 @@ conv_residual_pairs (__global float *y, const uint y_at, const uint y_pitch, __g
           const uint rows = min (ow - ox, (uint) PAIR_ROWS), first = (image * oh + oy) * ow + ox;
 
           if (k == 3)
-            residual_wide (3, deep, lines, c, wide + wide_at, wide_bias + wide_bias_at, stride, d.s5, ox, rows);
+            residual_wide (paired, 3, deep, lines, c, wide + wide_at, wide_bias + wide_bias_at, stride, d.s5, ox, rows);
           else
-            residual_wide (5, deep, lines, c, wide + wide_at, wide_bias + wide_bias_at, stride, d.s5, ox, rows);
-          pair_products (deep, c / 8, point + point_at, point_bias + point_bias_at, d.sb ? residual + residual_at : 0, residual_pitch,
+            residual_wide (paired, 5, deep, lines, c, wide + wide_at, wide_bias + wide_bias_at, stride, d.s5, ox, rows);
+          pair_products (paired, deep, d.s0 / (paired ? 8 : 4), point + point_at, point_bias + point_bias_at, d.sb ? residual + residual_at : 0, residual_pitch,
                          y + y_at, y_pitch, out, d.s9, first, first + rows - 1, 0, (out + 31) / 32);
         }
     }
 }
+
+#define RESIDUAL_KERNEL(name, paired) \
+  __kernel __attribute__ ((reqd_work_group_size (1, 1, 1))) void \
+  name (RESIDUAL_ARGUMENTS) \
+  { \
+    residual_bands (paired, y, y_at, y_pitch, x, x_at, x_pitch, residual, residual_at, residual_pitch, expand, expand_at, expand_bias, expand_bias_at, wide, wide_at, wide_bias, wide_bias_at, point, point_at, point_bias, point_bias_at, e, d, a, deep, ring); \
+  }
+
+RESIDUAL_KERNEL (conv_residual_pairs, true)
+RESIDUAL_KERNEL (conv_residual_floats, false)
 
 #endif

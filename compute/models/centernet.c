@@ -190,6 +190,8 @@ run_block (DescryCenternet *net,
 {
   DescryTensor none = { 0 }, wide = x, deep, y;
 
+  if (net->expand[i] != NULL && net->reduce[i] == NULL && tap == NULL)
+    return op_conv_inverted (run, x, net->expand[i], net->depthwise[i], net->project[i], TRUE, table[i].act, table[i].act, DESCRY_ACT_NONE, table[i].add ? x : none);
   if (net->expand[i] != NULL)
     wide = op_conv_alloc (run, x, net->expand[i], TRUE, table[i].act, none);
   if (net->reduce[i] != NULL)

@@ -1,7 +1,8 @@
-/* conv-pairs.c - convolutions with bfloat16 products, cpu family
+/* conv-pairs.c - convolutions whose tiles are products in fixed registers, cpu family
  *
- * Weights are packed once as [out / 32][k * k * in / 2][32] pairs of bfloat16. The kernels round what they read
- * themselves, so that tensors stay f32 and nothing is copied; a depthwise convolution in front is computed on the way.
+ * In bfloat16 the weights are packed once as [out / 32][k * k * in / 2][32] pairs; in f32 they are those of the other own
+ * kernels. The kernels round or copy what they read themselves, so that tensors stay f32; a depthwise convolution in front
+ * is computed on the way.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -26,13 +27,28 @@
 #define MIN_FUSED (1024 * 1024) /* bytes of a map */
 #define MAX_RING (512 * 1024) /* half of a core's second cache */
 
+static gboolean
+runs_here (DescryDevice *device)
+{
+  return device->family == DESCRY_FAMILY_CPU && (device->info->type & CL_DEVICE_TYPE_CPU) != 0 && device->info->unified;
+}
+
 /* The kernels hold instructions that an older processor would die of. */
 static gboolean
-processor_has_it (DescryDevice *device)
+processor_has_floats (void)
 {
 #if defined (__x86_64__) && defined (__GNUC__)
-  return device->family == DESCRY_FAMILY_CPU && (device->info->type & CL_DEVICE_TYPE_CPU) != 0 && device->info->unified
-         && __builtin_cpu_supports ("avx512bf16") && __builtin_cpu_supports ("avx512vl") && __builtin_cpu_supports ("avx512bw");
+  return __builtin_cpu_supports ("avx512f") && __builtin_cpu_supports ("avx512vl") && __builtin_cpu_supports ("avx512bw");
+#else
+  return FALSE;
+#endif
+}
+
+static gboolean
+processor_has_pairs (void)
+{
+#if defined (__x86_64__) && defined (__GNUC__)
+  return processor_has_floats () && __builtin_cpu_supports ("avx512bf16");
 #else
   return FALSE;
 #endif
@@ -40,9 +56,10 @@ processor_has_it (DescryDevice *device)
 
 /* Small whole numbers all the way, so that the answer has one right value. */
 static gboolean
-multiplies_rightly (DescryDevice *device)
+multiplies_rightly (DescryDevice *device,
+                    gboolean      pairs)
 {
-  const DescryConvShape shape = { .kernel = 1, .stride = 1, .bf16 = TRUE };
+  const DescryConvShape shape = { .kernel = 1, .stride = 1, .bf16 = pairs };
   g_autoptr (DescryRun) run = descry_run_new (device, NULL);
   g_autoptr (DescryConv) conv = NULL;
   float weights[8 * 24], x[3 * 24], found[3 * 8] = { 0 };
@@ -79,30 +96,46 @@ multiplies_rightly (DescryDevice *device)
   return TRUE;
 }
 
-gboolean
-descry_pairs_available (DescryDevice *device)
+/* @state: of the device; 0 not probed, 1 usable, -1 not. */
+static gboolean
+probe (DescryDevice *device,
+       int          *state,
+       gboolean      possible,
+       gboolean      pairs)
 {
-  if (device->pair_product == 0)
+  if (*state == 0)
     {
-      device->pair_product = -1;
-      if (processor_has_it (device) && !descry_ops_has_matrix_unit () && descry_device_kernel (device, "conv_pairs", NULL, NULL) != NULL)
+      *state = -1;
+      if (possible && runs_here (device) && descry_device_kernel (device, pairs ? "conv_pairs" : "conv_floats", NULL, NULL) != NULL)
         {
-          device->pair_product = 1;
-          if (!multiplies_rightly (device))
+          *state = 1;
+          if (!multiplies_rightly (device, pairs))
             {
-              g_message ("%s: the bfloat16 kernels are switched off: a wrong product", device->info->name);
-              device->pair_product = -1;
+              g_message ("%s: the %s kernels of convolutions are switched off: a wrong product", device->info->name, pairs ? "bfloat16" : "f32 tile");
+              *state = -1;
             }
         }
     }
 
-  return device->pair_product > 0;
+  return *state > 0;
+}
+
+gboolean
+descry_pairs_available (DescryDevice *device)
+{
+  return probe (device, &device->pair_product, processor_has_pairs () && !descry_ops_has_matrix_unit (), TRUE);
+}
+
+gboolean
+descry_floats_available (DescryDevice *device)
+{
+  return probe (device, &device->float_product, processor_has_floats (), FALSE);
 }
 
 /* Values that a pixel's products take; the first layer's few channels make one run of all taps. */
-static guint
-count_values (guint in,
-              guint kernel)
+guint
+descry_tiles_values (guint in,
+                     guint kernel)
 {
   guint values = kernel * kernel * in;
 
@@ -110,9 +143,21 @@ count_values (guint in,
 }
 
 static gsize
-local_bytes (guint values)
+local_bytes (guint       values,
+             DescryTiles tiles)
 {
-  return (gsize) TILE * values * sizeof (guint16);
+  return (gsize) TILE * values * (tiles == DESCRY_TILES_PAIRS ? sizeof (guint16) : sizeof (float));
+}
+
+static gboolean
+suits (DescryDevice          *device,
+       guint                  in,
+       const DescryConvShape *shape,
+       guint                  unit,
+       DescryTiles            tiles)
+{
+  return !shape->depthwise && ((in >= 16 && in % unit == 0) || (in <= FEW && shape->kernel > 1))
+         && local_bytes (descry_tiles_values (in, shape->kernel), tiles) <= MIN (device->info->local_memory, 256 * 1024);
 }
 
 gboolean
@@ -120,14 +165,37 @@ descry_pairs_suits (DescryDevice          *device,
                     guint                  in,
                     const DescryConvShape *shape)
 {
-  return shape->bf16 && !shape->depthwise && ((in >= 16 && in % 8 == 0) || (in <= FEW && shape->kernel > 1)) && descry_pairs_available (device)
-         && local_bytes (count_values (in, shape->kernel)) <= MIN (device->info->local_memory, 256 * 1024);
+  return shape->bf16 && suits (device, in, shape, 8, DESCRY_TILES_PAIRS) && descry_pairs_available (device);
 }
 
 gboolean
-descry_pairs_wanted (const DescryConv *conv)
+descry_floats_suits (DescryDevice          *device,
+                     guint                  in,
+                     const DescryConvShape *shape)
 {
-  return conv->pairs.buffer != NULL && descry_ops_fast (conv->device) && descry_ops_provider (conv->device) == DESCRY_GEMM_AUTO;
+  return suits (device, in, shape, 4, DESCRY_TILES_FLOATS) && descry_floats_available (device);
+}
+
+DescryTiles
+descry_tiles_wanted (const DescryConv *conv)
+{
+  if (conv->pairs.buffer != NULL && descry_ops_fast (conv->device) && descry_ops_provider (conv->device) == DESCRY_GEMM_AUTO)
+    return DESCRY_TILES_PAIRS;
+
+  return conv->floats && conv->onednn == NULL ? DESCRY_TILES_FLOATS : DESCRY_TILES_NONE;
+}
+
+DescryTiles
+descry_tiles_separable (const DescryConv *wide,
+                        const DescryConv *point)
+{
+  DescryTiles tiles = descry_tiles_wanted (point);
+  guint k = wide->shape.kernel;
+
+  return wide->shape.depthwise && (k == 3 || k == 5) && wide->out >= 16 && wide->out % (tiles == DESCRY_TILES_PAIRS ? 8 : 4) == 0 && wide->weights.buffer != NULL
+             && point->shape.kernel * point->shape.stride == 1 && point->in == wide->out
+           ? tiles
+           : DESCRY_TILES_NONE;
 }
 
 /* Rounded to the nearest, ties to even; the weights are finite. */
@@ -146,7 +214,7 @@ descry_pairs_pack (DescryConv   *conv,
                    GError      **error)
 {
   guint taps = conv->shape.kernel * conv->shape.kernel, panels = (conv->out + PANEL - 1) / PANEL, o, t, i;
-  gsize values = count_values (conv->in, conv->shape.kernel), count = values / 2 * PANEL * panels;
+  gsize values = descry_tiles_values (conv->in, conv->shape.kernel), count = values / 2 * PANEL * panels;
   guint shape[] = { count };
   guint16 *packed = descry_try_alloc (count, sizeof (guint32)); /* zeros where a panel or a run is not full */
   g_autoptr (DescryRun) run = NULL;
@@ -179,45 +247,54 @@ descry_pairs_pack (DescryConv   *conv,
   return ok;
 }
 
-/* @wide: (nullable): the depthwise convolution in front; @call is then its input and geometry. */
 void
-descry_pairs_run (DescryRun            *run,
+descry_tiles_run (DescryRun            *run,
+                  DescryTiles           tiles,
                   const DescryConv     *conv,
                   const DescryConvCall *call,
                   const DescryConv     *wide,
                   DescryActivation      wide_act)
 {
+  static const char *const names[2][2] = { { "conv_floats", "conv_depthwise_floats" }, { "conv_pairs", "conv_depthwise_pairs" } };
+  const gboolean pairs = tiles == DESCRY_TILES_PAIRS;
   DescryTensor other = call->residual.buffer != NULL ? call->residual : conv->bias;
-  guint pixels = call->n * call->oh * call->ow, tiles = (pixels + TILE - 1) / TILE, all = (conv->out + PANEL - 1) / PANEL;
+  guint pixels = call->n * call->oh * call->ow, n_tiles = (pixels + TILE - 1) / TILE, all = (conv->out + PANEL - 1) / PANEL;
   guint units = MAX (conv->device->info->compute_units, 1), panels = all, least, chunk;
-  guint values = count_values (conv->in, wide != NULL ? 1 : conv->shape.kernel);
+  guint values = descry_tiles_values (conv->in, wide != NULL ? 1 : conv->shape.kernel);
   guint taps = wide != NULL ? wide->shape.kernel * wide->shape.kernel : 1;
   gsize global[2], local[] = { 1, 1 }, cycles;
 
   /* A tile is made once where there are enough of them; few are made several times, for some panels each. What comes
    * out of a depthwise convolution is too dear for that. */
   least = units * (wide != NULL ? 2 : ITEMS_PER_UNIT);
-  while (panels > 2 && (gsize) tiles * ((all + panels - 1) / panels) < least)
+  while (panels > 2 && (gsize) n_tiles * ((all + panels - 1) / panels) < least)
     panels = (panels + 1) / 2;
-  cycles = (gsize) TILE * values * panels + (gsize) TILE * values * (taps + 3) / 16;
-  chunk = MIN (LONG_ENOUGH / cycles + 1, MAX (tiles / (units * ITEMS_PER_UNIT), 1));
-  global[0] = (tiles + chunk - 1) / chunk;
+  cycles = (gsize) TILE * values * panels * (pairs ? 1 : 2) + (gsize) TILE * values * (taps + 3) / 16;
+  chunk = MIN (LONG_ENOUGH / cycles + 1, MAX (n_tiles / (units * ITEMS_PER_UNIT), 1));
+  global[0] = (n_tiles + chunk - 1) / chunk;
   global[1] = (all + panels - 1) / panels;
 
   {
     const DescryArg args[] = {
       DESCRY_T (call->y), DESCRY_U (call->y.pitch), DESCRY_T (call->x), DESCRY_U (call->x.pitch),
-      DESCRY_T (conv->pairs), DESCRY_T (conv->bias), DESCRY_T (other), DESCRY_U (other.pitch), DESCRY_U (call->residual.buffer != NULL),
+      DESCRY_T (pairs ? conv->pairs : conv->weights), DESCRY_T (conv->bias), DESCRY_T (other), DESCRY_U (other.pitch), DESCRY_U (call->residual.buffer != NULL),
       DESCRY_U (call->h), DESCRY_U (call->w), DESCRY_U (conv->in), DESCRY_U (call->ow), DESCRY_U (call->oh * call->ow), DESCRY_U (pixels),
       DESCRY_U (conv->out), DESCRY_U (call->shape.kernel), DESCRY_U (call->shape.stride), DESCRY_U (call->shape.dilation),
       DESCRY_I (call->shape.pad_top), DESCRY_I (call->shape.pad_left), DESCRY_U (call->act), DESCRY_U (chunk), DESCRY_U (panels),
-      DESCRY_LOCAL (local_bytes (values)),
+      DESCRY_LOCAL (local_bytes (values, tiles)),
       DESCRY_T (wide != NULL ? wide->weights : conv->bias), DESCRY_T (wide != NULL ? wide->bias : conv->bias), DESCRY_U (wide_act)
     };
 
-    descry_run_launch (run, descry_run_kernel (run, wide != NULL ? "conv_depthwise_pairs" : "conv_pairs", NULL), 2, global, local, args,
+    descry_run_launch (run, descry_run_kernel (run, names[pairs][wide != NULL], NULL), 2, global, local, args,
                        wide != NULL ? G_N_ELEMENTS (args) : G_N_ELEMENTS (args) - 3);
   }
+}
+
+/* Channels of the wide map in local memory. */
+static guint
+padded (const DescryConv *wide)
+{
+  return (wide->out + 15) / 16 * 16;
 }
 
 /* Columns of a row of the wide map in local memory: whole tiles, and what the last output reads. */
@@ -229,33 +306,39 @@ ring_columns (const DescryConvCall *deep,
   return MAX (wide->pad_left + (mw + TILE - 1) / TILE * TILE, (deep->ow - 1) * wide->stride + wide->kernel);
 }
 
-/* A wide map that leaves the caches is not worth writing; a small one would be made twice at the ends of the bands. */
-gboolean
-descry_pairs_fuse (const DescryConv     *expand,
-                   const DescryConv     *wide,
-                   const DescryConvCall *first,
-                   const DescryConvCall *deep)
+/* A wide map that leaves the caches is not worth writing; a small one would be made twice at the ends of the bands. The
+ * widening's activation is one of those that its product does in registers. */
+DescryTiles
+descry_tiles_inverted (const DescryConv     *expand,
+                       const DescryConv     *wide,
+                       const DescryConv     *point,
+                       const DescryConvCall *first,
+                       const DescryConvCall *deep)
 {
+  DescryTiles tiles = descry_tiles_separable (wide, point);
   gsize bytes = (gsize) first->n * first->oh * first->ow * expand->out * sizeof (float);
 
-  /* The widening's activation is one of those that its product does in registers. */
-  return bytes >= MIN_FUSED && first->act <= DESCRY_ACT_LEAKY && wide->out % 16 == 0 && expand->shape.dilation == 1 && wide->shape.dilation == 1
-         && (gsize) deep->shape.kernel * ring_columns (deep, &deep->shape, first->ow) * wide->out * sizeof (float)
-              <= MIN (MAX_RING, wide->device->info->local_memory / 2);
+  return descry_tiles_wanted (expand) == tiles && expand->out == wide->in && bytes >= MIN_FUSED && (first->act <= DESCRY_ACT_LEAKY || first->act == DESCRY_ACT_HARD_SWISH)
+             && expand->shape.dilation == 1 && wide->shape.dilation == 1
+             && (gsize) deep->shape.kernel * ring_columns (deep, &deep->shape, first->ow) * padded (wide) * sizeof (float)
+                  <= MIN (MAX_RING, wide->device->info->local_memory / 2)
+           ? tiles
+           : DESCRY_TILES_NONE;
 }
 
-/* @first: the widening; @deep: the other two, whose x does not exist. */
 void
-descry_pairs_run_fused (DescryRun            *run,
-                        const DescryConv     *expand,
-                        const DescryConv     *wide,
-                        const DescryConv     *point,
-                        const DescryConvCall *first,
-                        const DescryConvCall *deep,
-                        DescryActivation      wide_act)
+descry_tiles_run_inverted (DescryRun            *run,
+                           DescryTiles           tiles,
+                           const DescryConv     *expand,
+                           const DescryConv     *wide,
+                           const DescryConv     *point,
+                           const DescryConvCall *first,
+                           const DescryConvCall *deep,
+                           DescryActivation      wide_act)
 {
+  const gboolean pairs = tiles == DESCRY_TILES_PAIRS;
   DescryTensor other = deep->residual.buffer != NULL ? deep->residual : point->bias;
-  guint c = wide->out, k = deep->shape.kernel, columns = ring_columns (deep, &deep->shape, first->ow), halo = k > deep->shape.stride ? k - deep->shape.stride : 0;
+  guint c = padded (wide), k = deep->shape.kernel, columns = ring_columns (deep, &deep->shape, first->ow), halo = k > deep->shape.stride ? k - deep->shape.stride : 0;
   guint units = MAX (wide->device->info->compute_units, 1), bands, rows;
   gsize global[2], local[] = { 1, 1 };
 
@@ -270,15 +353,15 @@ descry_pairs_run_fused (DescryRun            *run,
   {
     const DescryArg args[] = {
       DESCRY_T (deep->y), DESCRY_U (deep->y.pitch), DESCRY_T (first->x), DESCRY_U (first->x.pitch), DESCRY_T (other), DESCRY_U (other.pitch),
-      DESCRY_T (expand->pairs), DESCRY_T (expand->bias), DESCRY_T (wide->weights), DESCRY_T (wide->bias), DESCRY_T (point->pairs), DESCRY_T (point->bias),
+      DESCRY_T (pairs ? expand->pairs : expand->weights), DESCRY_T (expand->bias), DESCRY_T (wide->weights), DESCRY_T (wide->bias), DESCRY_T (pairs ? point->pairs : point->weights), DESCRY_T (point->bias),
       DESCRY_U16 (first->h, first->w, expand->in, first->shape.kernel, first->shape.stride, first->shape.pad_top, first->shape.pad_left, first->act, first->oh,
                   first->ow, columns),
-      DESCRY_U16 (c, k, deep->shape.stride, deep->shape.pad_top, deep->shape.pad_left, wide_act, deep->oh, deep->ow, point->out, deep->act, rows,
+      DESCRY_U16 (wide->out, k, deep->shape.stride, deep->shape.pad_top, deep->shape.pad_left, wide_act, deep->oh, deep->ow, point->out, deep->act, rows,
                   deep->residual.buffer != NULL),
-      DESCRY_LOCAL (local_bytes (count_values (expand->in, expand->shape.kernel))), DESCRY_LOCAL (local_bytes (c)),
+      DESCRY_LOCAL (local_bytes (descry_tiles_values (expand->in, expand->shape.kernel), tiles)), DESCRY_LOCAL (local_bytes (c, tiles)),
       DESCRY_LOCAL ((gsize) k * columns * c * sizeof (float))
     };
 
-    descry_run_launch (run, descry_run_kernel (run, "conv_residual_pairs", NULL), 2, global, local, args, G_N_ELEMENTS (args));
+    descry_run_launch (run, descry_run_kernel (run, pairs ? "conv_residual_pairs" : "conv_residual_floats", NULL), 2, global, local, args, G_N_ELEMENTS (args));
   }
 }

@@ -44,13 +44,14 @@ pack_panels (float       *packed,
              const float *weights,
              guint        out,
              guint        in,
-             guint        taps)
+             guint        taps,
+             gsize        values)
 {
   guint o, i, t;
 
   for (o = 0; o < out; o++)
     {
-      float *panel = packed + (gsize) (o / PANEL) * taps * in * PANEL + o % PANEL;
+      float *panel = packed + (gsize) (o / PANEL) * values * PANEL + o % PANEL;
 
       for (t = 0; t < taps; t++)
         for (i = 0; i < in; i++)
@@ -108,7 +109,8 @@ pack (DescryConv   *conv,
 {
   guint taps = conv->shape.kernel * conv->shape.kernel, unit = conv->shape.depthwise ? 16 : PANEL;
   gsize padded = ((gsize) conv->out + unit - 1) / unit * unit, i;
-  gsize count = conv->winograd ? descry_winograd_size (conv->out, conv->in) : padded * taps * (conv->shape.depthwise ? 1 : conv->in);
+  gsize values = conv->floats ? descry_tiles_values (conv->in, conv->shape.kernel) : (gsize) taps * (conv->shape.depthwise ? 1 : conv->in);
+  gsize count = conv->winograd ? descry_winograd_size (conv->out, conv->in) : padded * values;
   float *packed = descry_try_alloc (count, sizeof (float));
   gboolean ok;
 
@@ -126,20 +128,22 @@ pack (DescryConv   *conv,
   else if (conv->winograd)
     descry_winograd_pack (packed, weights, conv->out, conv->in);
   else
-    pack_panels (packed, weights, conv->out, conv->in, taps);
+    pack_panels (packed, weights, conv->out, conv->in, taps, values);
   ok = upload (conv->device, &conv->weights, packed, count, error) && (conv->bias.buffer != NULL || pack_bias (conv, bias, error));
   descry_free (packed);
 
   return ok;
 }
 
-/* A depthwise convolution that may be computed on the way into bfloat16 products. */
+/* Its threads wait by spinning, which the driver's own pay for: between other layers it is slower than kernels that come near
+ * the processor's rate. Those that a processor with a matrix unit has do not exist here. */
 static gboolean
-may_lead (const DescryConv *conv)
+wants_onednn (const DescryConv *conv)
 {
-  guint k = conv->shape.kernel;
+  DescryGemmProvider provider = descry_ops_provider (conv->device);
 
-  return conv->shape.bf16 && conv->shape.depthwise && (k == 3 || k == 5) && conv->out >= 16 && conv->out % 8 == 0 && descry_pairs_available (conv->device);
+  return !conv->winograd && provider != DESCRY_GEMM_OWN && descry_onednn_available (conv->device, NULL)
+         && (provider == DESCRY_GEMM_ONEDNN || descry_ops_has_matrix_unit () || !descry_floats_available (conv->device));
 }
 
 DescryConv *
@@ -175,7 +179,8 @@ descry_conv_new (DescryDevice          *device,
   conv->winograd = !pairs && descry_winograd_suits (device, in, shape);
   if (pairs && !(descry_pairs_pack (conv, weights, error) && pack_bias (conv, bias, error)))
     return NULL;
-  if (!conv->winograd && in > FEW && descry_onednn_available (device, NULL))
+  conv->floats = !conv->winograd && descry_floats_suits (device, in, shape);
+  if (wants_onednn (conv))
     {
       conv->onednn = descry_onednn_conv_new (out, in, shape, weights, bias);
       if (conv->onednn == NULL)
@@ -184,7 +189,7 @@ descry_conv_new (DescryDevice          *device,
           return NULL;
         }
     }
-  if ((conv->onednn == NULL || may_lead (conv)) && !pack (conv, weights, bias, error))
+  if ((conv->onednn == NULL || (shape->depthwise && shape->bf16)) && !pack (conv, weights, bias, error))
     return NULL;
 
   return g_steal_pointer (&conv);
@@ -382,6 +387,7 @@ op_conv (DescryRun             *run,
          DescryTensor           residual)
 {
   DescryConvCall call = { .x = x, .y = y, .residual = residual, .act = act, .shape = conv->shape };
+  DescryTiles tiles;
 
   if (!descry_run_ok (run))
     return;
@@ -397,15 +403,13 @@ op_conv (DescryRun             *run,
   if (!check_call (run, conv, &call))
     return;
   descry_run_spend (run, 2.0 * descry_tensor_count (y) * call.shape.kernel * call.shape.kernel * (call.shape.depthwise ? 1 : conv->in), 0.0);
-  if (descry_pairs_wanted (conv))
-    {
-      descry_pairs_run (run, conv, &call, NULL, DESCRY_ACT_NONE);
-      return;
-    }
-  if (try_onednn (run, conv, &call))
+  tiles = descry_tiles_wanted (conv);
+  if (tiles != DESCRY_TILES_PAIRS && try_onednn (run, conv, &call))
     return;
 
-  if (conv->winograd)
+  if (tiles != DESCRY_TILES_NONE || conv->floats)
+    descry_tiles_run (run, tiles == DESCRY_TILES_PAIRS ? tiles : DESCRY_TILES_FLOATS, conv, &call, NULL, DESCRY_ACT_NONE);
+  else if (conv->winograd)
     descry_winograd_run (run, conv, &call);
   else if (conv->shape.depthwise)
     run_depthwise (run, conv, &call);
@@ -472,9 +476,10 @@ op_conv_separable (DescryRun        *run,
                    DescryTensor      residual)
 {
   DescryConvCall call = { .x = x, .residual = residual, .act = act };
+  DescryTiles tiles = descry_tiles_separable (wide, point);
   DescryTensor deep;
 
-  if (!descry_run_ok (run) || x.n_dims < 3 || !may_lead (wide) || !descry_pairs_wanted (point) || point->in != wide->out || descry_tensor_cols (x) != wide->in)
+  if (!descry_run_ok (run) || x.n_dims < 3 || tiles == DESCRY_TILES_NONE || descry_tensor_cols (x) != wide->in)
     {
       deep = op_conv_alloc (run, x, wide, same, wide_act, (DescryTensor) { 0 });
       call.y = op_conv_alloc (run, deep, point, FALSE, act, residual);
@@ -494,7 +499,7 @@ op_conv_separable (DescryRun        *run,
   else
     {
       descry_run_spend (run, 2.0 * descry_tensor_rows (call.y) * wide->out * (point->out + wide->shape.kernel * wide->shape.kernel), 0.0);
-      descry_pairs_run (run, point, &call, wide, wide_act);
+      descry_tiles_run (run, tiles, point, &call, wide, wide_act);
     }
 
   return call.y;
@@ -540,6 +545,7 @@ op_conv_inverted (DescryRun        *run,
                   DescryTensor      residual)
 {
   DescryConvCall first = { .x = x, .act = expand_act }, deep = { .act = act, .residual = residual };
+  DescryTiles tiles = DESCRY_TILES_NONE;
   guint n, h, w, extents[4];
   DescryTensor middle, y;
 
@@ -547,10 +553,10 @@ op_conv_inverted (DescryRun        *run,
     return (DescryTensor) { 0 };
 
   read_extents (x, &n, &h, &w);
-  if (may_lead (wide) && descry_pairs_wanted (point) && descry_pairs_wanted (expand) && x.type == DESCRY_F32 && descry_tensor_cols (x) == expand->in
-      && expand->out == wide->in && wide->out == point->in && plan_call (&first, expand, same, n, h, w) && plan_call (&deep, wide, same, n, first.oh, first.ow)
-      && (residual.buffer == NULL || (descry_tensor_cols (residual) == point->out && descry_tensor_rows (residual) == n * deep.oh * deep.ow))
-      && descry_pairs_fuse (expand, wide, &first, &deep))
+  if (x.type == DESCRY_F32 && descry_tensor_cols (x) == expand->in && plan_call (&first, expand, same, n, h, w) && plan_call (&deep, wide, same, n, first.oh, first.ow)
+      && (residual.buffer == NULL || (descry_tensor_cols (residual) == point->out && descry_tensor_rows (residual) == n * deep.oh * deep.ow)))
+    tiles = descry_tiles_inverted (expand, wide, point, &first, &deep);
+  if (tiles != DESCRY_TILES_NONE)
     {
       extents[0] = n;
       extents[1] = deep.oh;
@@ -560,7 +566,7 @@ op_conv_inverted (DescryRun        *run,
       descry_run_spend (run, 2.0 * n * first.oh * first.ow * expand->out * expand->in * expand->shape.kernel * expand->shape.kernel, 0.0);
       descry_run_spend (run, 2.0 * n * deep.oh * deep.ow * wide->out * (point->out + wide->shape.kernel * wide->shape.kernel), 0.0);
       if (descry_run_ok (run))
-        descry_pairs_run_fused (run, expand, wide, point, &first, &deep, wide_act);
+        descry_tiles_run_inverted (run, tiles, expand, wide, point, &first, &deep, wide_act);
       return y;
     }
 

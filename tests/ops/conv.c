@@ -203,7 +203,7 @@ test_cases_bf16 (DescryRun *run)
     check_case (run, &more[i], 100 + i, TRUE);
 }
 
-/* One kernel for both against two in f32. */
+/* One kernel for both, in f32 and in bfloat16, against two. */
 static void
 test_separable (DescryRun *run)
 {
@@ -232,7 +232,7 @@ test_separable (DescryRun *run)
       g_autofree char *what = g_strdup_printf ("separable %u", i);
       g_autoptr (DescryConv) wide = NULL, point = NULL;
       g_autoptr (GError) error = NULL;
-      DescryTensor tx = as_pictures (guarded_tensor (run, n * h * w, c), n, h, w), tr = { 0 }, y;
+      DescryTensor tx = as_pictures (guarded_tensor (run, n * h * w, c), n, h, w), tr = { 0 }, between, y;
 
       wide = descry_conv_new (device, "wide", c, c, &wide_shape, wide_weights, wide_bias, &error);
       g_assert_no_error (error);
@@ -246,8 +246,16 @@ test_separable (DescryRun *run)
         }
 
       descry_ops_set_fast (device, FALSE);
-      y = op_conv_separable (run, tx, wide, point, TRUE, many[i].wide_act, many[i].act, tr);
+      between = op_conv_alloc (run, tx, wide, TRUE, many[i].wide_act, (DescryTensor) { 0 });
+      y = op_conv_alloc (run, between, point, TRUE, many[i].act, tr);
       descry_run_read (run, y, first, n_y);
+      y = op_conv_separable (run, tx, wide, point, TRUE, many[i].wide_act, many[i].act, tr);
+      descry_run_read (run, y, found, n_y);
+      descry_run_finish (run, &error);
+      g_assert_no_error (error);
+      for (e = 0; e < n_y; e++)
+        expected[e] = first[e];
+      assert_nmse (what, found, expected, n_y, 1e-10);
       descry_ops_set_fast (device, TRUE);
       y = op_conv_separable (run, tx, wide, point, TRUE, many[i].wide_act, many[i].act, tr);
       descry_run_read (run, y, found, n_y);
@@ -255,14 +263,12 @@ test_separable (DescryRun *run)
       descry_run_read (run, y, again, n_y);
       descry_run_finish (run, &error);
       g_assert_no_error (error);
-      for (e = 0; e < n_y; e++)
-        expected[e] = first[e];
       assert_nmse (what, found, expected, n_y, 1e-4);
       g_assert_cmpmem (found, n_y * sizeof (float), again, n_y * sizeof (float));
     }
 }
 
-/* Three in one kernel, where the map between them is large, against the same in f32. */
+/* Three in one kernel, where the map between them is large, in f32 and in bfloat16, against one after another. */
 static void
 test_inverted (DescryRun *run)
 {
@@ -273,6 +279,8 @@ test_inverted (DescryRun *run)
     { 3, 41, 17, 40, 144, 17, 1, 1, 5, 1, TRUE, { DESCRY_ACT_LEAKY, DESCRY_ACT_SILU, DESCRY_ACT_LEAKY } },
     { 3, 41, 17, 40, 144, 17, 1, 1, 5, 1, TRUE, { DESCRY_ACT_SILU, DESCRY_ACT_NONE, DESCRY_ACT_LEAKY } }, /* its first function: one after another */
     { 2, 131, 97, 3, 48, 16, 3, 2, 3, 1, FALSE, { DESCRY_ACT_RELU6, DESCRY_ACT_RELU6, DESCRY_ACT_NONE } },
+    { 1, 64, 65, 24, 72, 20, 1, 1, 3, 1, FALSE, { DESCRY_ACT_HARD_SWISH, DESCRY_ACT_HARD_SWISH, DESCRY_ACT_GELU } },
+    { 1, 70, 65, 20, 68, 9, 1, 1, 5, 2, FALSE, { DESCRY_ACT_NONE, DESCRY_ACT_RELU, DESCRY_ACT_NONE } }, /* 20 and 68 channels: no pairs */
     { 1, 12, 11, 16, 96, 24, 1, 1, 3, 1, FALSE, { DESCRY_ACT_RELU6, DESCRY_ACT_RELU6, DESCRY_ACT_NONE } }, /* small: one after another */
   };
   DescryDevice *device = descry_run_device (run);
@@ -297,8 +305,7 @@ test_inverted (DescryRun *run)
       g_autofree char *what = g_strdup_printf ("inverted %u", i);
       g_autoptr (GPtrArray) convs = g_ptr_array_new_with_free_func ((GDestroyNotify) descry_conv_free);
       g_autoptr (GError) error = NULL;
-      DescryTensor tx = as_pictures (guarded_tensor (run, n * h * w, in), n, h, w), tr = { 0 }, y;
-      float *to[] = { first, found, again };
+      DescryTensor tx = as_pictures (guarded_tensor (run, n * h * w, in), n, h, w), tr = { 0 }, between, deep, y;
       gsize e;
       guint j;
 
@@ -318,19 +325,27 @@ test_inverted (DescryRun *run)
           descry_run_write (run, tr, residual, n_y);
         }
 
-      for (j = 0; j < 3; j++)
-        {
-          descry_ops_set_fast (device, j > 0);
-          y = op_conv_inverted (run, tx, convs->pdata[0], convs->pdata[1], convs->pdata[2], TRUE, many[i].acts[0], many[i].acts[1], many[i].acts[2], tr);
-          descry_run_read (run, y, to[j], n_y);
-          descry_run_release (run, &y);
-        }
+      descry_ops_set_fast (device, FALSE);
+      between = op_conv_alloc (run, tx, convs->pdata[0], TRUE, many[i].acts[0], (DescryTensor) { 0 });
+      deep = op_conv_alloc (run, between, convs->pdata[1], TRUE, many[i].acts[1], (DescryTensor) { 0 });
+      y = op_conv_alloc (run, deep, convs->pdata[2], TRUE, many[i].acts[2], tr);
+      descry_run_read (run, y, first, n_y);
       descry_run_finish (run, &error);
       g_assert_no_error (error);
       for (e = 0; e < n_y; e++)
         expected[e] = first[e];
-      assert_nmse (what, found, expected, n_y, 1e-4);
-      g_assert_cmpmem (found, n_y * sizeof (float), again, n_y * sizeof (float));
+      for (j = 0; j < 2; j++)
+        {
+          descry_ops_set_fast (device, j == 1);
+          y = op_conv_inverted (run, tx, convs->pdata[0], convs->pdata[1], convs->pdata[2], TRUE, many[i].acts[0], many[i].acts[1], many[i].acts[2], tr);
+          descry_run_read (run, y, found, n_y);
+          y = op_conv_inverted (run, tx, convs->pdata[0], convs->pdata[1], convs->pdata[2], TRUE, many[i].acts[0], many[i].acts[1], many[i].acts[2], tr);
+          descry_run_read (run, y, again, n_y);
+          descry_run_finish (run, &error);
+          g_assert_no_error (error);
+          assert_nmse (what, found, expected, n_y, j == 0 ? 1e-10 : 1e-4);
+          g_assert_cmpmem (found, n_y * sizeof (float), again, n_y * sizeof (float));
+        }
     }
 }
 
