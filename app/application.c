@@ -38,6 +38,21 @@ struct _DescryApplication
 
 G_DEFINE_FINAL_TYPE (DescryApplication, descry_application, ADW_TYPE_APPLICATION)
 
+/* Sessions of other bundles know the picture too. */
+static void
+forgotten_cb (DescryLibrary     *library,
+              const char        *hash,
+              DescryApplication *self)
+{
+  GList *l;
+
+  if (hash == NULL)
+    descry_session_forget (self->session, NULL);
+  for (l = gtk_application_get_windows (GTK_APPLICATION (self)); hash != NULL && l != NULL; l = l->next)
+    if (DESCRY_IS_WINDOW (l->data) && descry_window_is_forgotten (l->data) && descry_window_get_path (l->data) != NULL)
+      descry_session_forget (self->session, descry_window_get_path (l->data));
+}
+
 static GtkWidget *
 add_window (DescryApplication *self)
 {
@@ -65,10 +80,17 @@ add_window (DescryApplication *self)
   if (self->library == NULL)
     self->library = descry_library_new (NULL);
   if (self->session == NULL)
-    self->session = descry_session_new (NULL);
+    {
+      g_autofree char *path = descry_session_path (self->bundle);
+
+      self->session = descry_session_new (path);
+    }
 
   window = descry_window_new (GTK_APPLICATION (self), self->engine, self->settings);
   descry_library_attach (self->library, DESCRY_WINDOW (window), self->engine);
+  /* After the windows' own, so that they know. */
+  g_signal_handlers_disconnect_by_func (self->library, forgotten_cb, self);
+  g_signal_connect_object (self->library, "forgotten", G_CALLBACK (forgotten_cb), self, G_CONNECT_AFTER);
   descry_session_watch (self->session, DESCRY_WINDOW (window));
   return window;
 }

@@ -16,6 +16,7 @@
 
 #include "app/cli.h"
 #include "ui/export.h"
+#include "ui/export-yolo.h"
 #include "ui/picture.h"
 
 typedef struct
@@ -198,6 +199,15 @@ descry_command_analyze (int    argc,
       g_clear_error (&error);
       if (!write_text (options.json, text, &error))
         return descry_cli_fail (cli, options.json, error);
+      /* Numbers need their names. */
+      if (format == DESCRY_EXPORT_YOLO && options.json != NULL)
+        {
+          g_autofree char *folder = g_path_get_dirname (options.json);
+          g_autoptr (GPtrArray) classes = descry_export_classes ();
+
+          if (!descry_yolo_write_classes (classes, folder, &error))
+            return descry_cli_fail (cli, folder, error);
+        }
     }
 
   return status;

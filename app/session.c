@@ -10,9 +10,12 @@
 #include "app/session.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include <glib/gstdio.h>
 
+#define DEFAULT "session"
+#define OTHERS "session-" /* the name begins so for chosen bundles */
 #define DELAY_MS 1000 /* after a change: a pan is many */
 #define MOST_WINDOWS 20
 #define MOST_BYTES (1024 * 1024)
@@ -175,12 +178,53 @@ descry_session_freeze (DescrySession *self)
   self->frozen = TRUE;
 }
 
+char *
+descry_session_path (const char *bundle)
+{
+  g_autofree char *name = NULL, *place = NULL;
+
+  if (bundle != NULL)
+    {
+      g_autofree char *sum = NULL;
+
+      /* The same folder by another way is the same bundle. */
+      place = g_file_test (bundle, G_FILE_TEST_IS_DIR) ? g_canonicalize_filename (bundle, NULL) : g_strdup (bundle);
+      sum = g_compute_checksum_for_string (G_CHECKSUM_SHA256, place, -1);
+      name = g_strdup_printf (OTHERS "%.16s", sum);
+    }
+
+  return g_build_filename (g_get_user_data_dir (), "descry", name != NULL ? name : DEFAULT, NULL);
+}
+
+void
+descry_session_forget (DescrySession *self,
+                       const char    *path)
+{
+  g_autofree char *folder = g_path_get_dirname (self->path), *own = g_path_get_basename (self->path);
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  const char *name;
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *file = NULL, *bytes = NULL;
+      gsize length = 0;
+
+      if (g_str_equal (name, own) || (!g_str_equal (name, DEFAULT) && !g_str_has_prefix (name, OTHERS)))
+        continue;
+      file = g_build_filename (folder, name, NULL);
+      if (path != NULL && (!g_file_get_contents (file, &bytes, &length, NULL) || memmem (bytes, length, path, strlen (path)) == NULL))
+        continue;
+      if (g_unlink (file) != 0 && errno != ENOENT)
+        g_message ("%s is not forgotten: %s", file, g_strerror (errno));
+    }
+}
+
 DescrySession *
 descry_session_new (const char *path)
 {
   DescrySession *self = g_new0 (DescrySession, 1);
 
-  self->path = path != NULL ? g_strdup (path) : g_build_filename (g_get_user_data_dir (), "descry", "session", NULL);
+  self->path = path != NULL ? g_strdup (path) : descry_session_path (NULL);
   self->windows = g_ptr_array_new ();
   return self;
 }

@@ -16,6 +16,8 @@ typedef DescryWindow *(*DescrySessionFunc) (gpointer data);
 
 /* @path: NULL is descry/session in the user's data folder. */
 DescrySession *descry_session_new     (const char *path);
+/* Where it is kept for a bundle, by name or folder: windows of different bundles are different processes. NULL: the default. (transfer full) */
+char          *descry_session_path    (const char *bundle);
 /* Writes what is to be written, and waits for it. */
 void           descry_session_free    (DescrySession *self);
 
@@ -23,6 +25,8 @@ void           descry_session_free    (DescrySession *self);
 void           descry_session_watch   (DescrySession *self, DescryWindow *window);
 /* The session stays as it is now: all windows are being closed. */
 void           descry_session_freeze  (DescrySession *self);
+/* What other sessions kept of the picture of @path goes; NULL: all that they kept. */
+void           descry_session_forget  (DescrySession *self, const char *path);
 /* Opens what was open, the first of it in @window; reads in the background. */
 void           descry_session_restore (DescrySession *self, DescryWindow *window, DescrySessionFunc make, gpointer data);
 

@@ -33,24 +33,36 @@ descry_export_format (const char         *name,
   return FALSE;
 }
 
-/* The number of a name, the same in every picture. */
-static guint
-class_number (const char *name)
+GPtrArray *
+descry_export_classes (void)
 {
+  GPtrArray *classes = g_ptr_array_new_with_free_func (g_free);
   const DescryNouns *nouns = descry_nouns ();
   guint i;
 
   for (i = 0; i < DESCRY_N_COCO; i++)
-    if (strcmp (nouns->coco[i].name, name) == 0)
-      return i;
+    g_ptr_array_add (classes, g_strdup (nouns->coco[i].name));
   for (i = 0; i < nouns->n_nouns; i++)
-    if (strcmp (nouns->nouns[i].name, name) == 0)
-      return DESCRY_N_COCO + i;
+    g_ptr_array_add (classes, g_strdup (nouns->nouns[i].name));
   for (i = 0; i < nouns->n_groups; i++)
-    if (strcmp (nouns->groups[i], name) == 0)
-      return DESCRY_N_COCO + nouns->n_nouns + i;
+    g_ptr_array_add (classes, g_strdup (nouns->groups[i]));
 
-  return DESCRY_N_COCO + nouns->n_nouns + nouns->n_groups;
+  return classes;
+}
+
+/* The number of a name; one that a person has given is added. */
+static guint
+class_number (GPtrArray  *classes,
+              const char *name)
+{
+  guint i;
+
+  for (i = 0; i < classes->len; i++)
+    if (strcmp (g_ptr_array_index (classes, i), name) == 0)
+      return i;
+
+  g_ptr_array_add (classes, g_strdup (name));
+  return i;
 }
 
 static char *
@@ -76,6 +88,7 @@ make_coco (GPtrArray *scenes,
 {
   json_t *images = json_array (), *annotations = json_array (), *categories = json_array ();
   g_autoptr (GHashTable) seen = g_hash_table_new (NULL, NULL);
+  g_autoptr (GPtrArray) classes = descry_export_classes ();
   guint i, j, n = 0;
 
   for (i = 0; i < scenes->len; i++)
@@ -88,11 +101,12 @@ make_coco (GPtrArray *scenes,
       for (j = 0; j < scene->objects->len; j++)
         {
           const DescryObject *object = g_ptr_array_index (scene->objects, j);
-          guint class = class_number (object->name);
           json_t *entry, *box;
+          guint class;
 
           if (object->score < threshold)
             continue;
+          class = class_number (classes, object->name);
           entry = json_pack ("{s:i, s:i, s:i, s:i}", "id", (int) ++n, "image_id", (int) i + 1, "category_id", (int) class + 1, "iscrowd", 0);
           box = json_array ();
           json_array_append_new (box, make_rounded (object->box.x0));
@@ -133,7 +147,8 @@ append_number (GString    *text,
 static void
 append_yolo (GString     *text,
              DescryScene *scene,
-             float        threshold)
+             float        threshold,
+             GPtrArray   *classes)
 {
   guint i, j;
 
@@ -147,7 +162,7 @@ append_yolo (GString     *text,
 
       if (object->score < threshold)
         continue;
-      g_string_append_printf (text, "%u", class_number (object->name));
+      g_string_append_printf (text, "%u", class_number (classes, object->name));
       for (j = 0; j < 4; j++)
         {
           g_string_append_c (text, ' ');
@@ -188,11 +203,23 @@ append_voc (GString     *text,
 }
 
 char *
+descry_export_yolo (DescryScene *scene,
+                    float        threshold,
+                    GPtrArray   *classes)
+{
+  GString *text = g_string_new (NULL);
+
+  append_yolo (text, scene, threshold, classes);
+  return g_string_free (text, FALSE);
+}
+
+char *
 descry_export (DescryExportFormat format,
                GPtrArray         *scenes,
                float              threshold)
 {
   g_autoptr (GString) text = g_string_new (NULL);
+  g_autoptr (GPtrArray) classes = format == DESCRY_EXPORT_YOLO ? descry_export_classes () : NULL;
   guint i;
 
   if (format == DESCRY_EXPORT_COCO)
@@ -223,7 +250,7 @@ descry_export (DescryExportFormat format,
 
               g_string_append_printf (text, "# %s\n", file);
             }
-          append_yolo (text, scene, threshold);
+          append_yolo (text, scene, threshold, classes);
         }
     }
 

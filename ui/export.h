@@ -23,11 +23,17 @@ gboolean descry_export_format (const char *name, DescryExportFormat *format);
  * descry_export:
  * @scenes: (element-type DescryScene)
  *
- * Classes have fixed numbers, whatever is in the pictures: the detectors' 80 first, then the nouns, then
- * their groups. Between the pictures of several, YOLO has a line "# FILE".
+ * Classes have fixed numbers, whatever is in the pictures: those of descry_export_classes(); names that a person has given
+ * follow in the order they come. Between the pictures of several, YOLO has a line "# FILE".
  *
  * Returns: (transfer full): text, ending in a line end
  */
 char    *descry_export (DescryExportFormat format, GPtrArray *scenes, float threshold);
+
+/* The names by their numbers: the detectors' 80 first, then the nouns, then their groups. (transfer full) */
+GPtrArray *descry_export_classes (void);
+
+/* The label file of one picture; names that @classes lacks are added to it. (transfer full) */
+char    *descry_export_yolo (DescryScene *scene, float threshold, GPtrArray *classes);
 
 G_END_DECLS

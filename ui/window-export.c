@@ -16,6 +16,7 @@
 #include <glib/gstdio.h>
 
 #include "ui/export.h"
+#include "ui/export-yolo.h"
 #include "ui/picture.h"
 
 /* The action's parameter and the end of the name that is offered. */
@@ -118,6 +119,9 @@ write_text (Job     *job,
 {
   g_autoptr (GPtrArray) scenes = g_ptr_array_new ();
   g_autofree char *text = NULL;
+
+  if (formats[job->format].format == DESCRY_EXPORT_YOLO)
+    return descry_yolo_write (job->scene, job->view.threshold, job->path, error);
 
   g_ptr_array_add (scenes, job->scene);
   text = descry_export ((DescryExportFormat) formats[job->format].format, scenes, job->view.threshold);

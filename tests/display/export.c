@@ -230,6 +230,15 @@ check_coco (World      *world,
   json_decref (coco);
 }
 
+/* A file that is there. */
+static void
+remove_beside (const char *name)
+{
+  g_autofree char *path = g_build_filename (folder, name, NULL);
+
+  g_assert_cmpint (g_unlink (path), ==, 0);
+}
+
 static void
 test_exports (void)
 {
@@ -257,6 +266,8 @@ test_exports (void)
   yolo = export (&world, "yolo", &size);
   lines = g_strsplit (yolo, "\n", -1);
   g_assert_cmpuint (g_strv_length (lines), ==, 5);
+  remove_beside ("classes.txt");
+  remove_beside ("data.yaml");
   voc = export (&world, "voc", &size);
   g_assert_nonnull (strstr (voc, "<annotation>"));
   g_assert_false (descry_window_export (world.window, "tiff", "x"));

@@ -464,6 +464,57 @@ test_session (void)
   g_unlink (path);
 }
 
+static void
+touch (const char *name,
+       const char *bytes)
+{
+  g_autofree char *path = g_build_filename (folder, name, NULL);
+
+  g_assert_true (g_file_set_contents (path, bytes, -1, NULL));
+}
+
+static gboolean
+exists (const char *name)
+{
+  g_autofree char *path = g_build_filename (folder, name, NULL);
+
+  return g_file_test (path, G_FILE_TEST_EXISTS);
+}
+
+/* Each bundle has a session of its own, whose name does not depend on how its folder is written; what is forgotten is
+ * forgotten in all of them. */
+static void
+test_session_bundles (void)
+{
+  g_autofree char *none = descry_session_path (NULL), *name = descry_session_path ("compact"), *other = descry_session_path ("large");
+  g_autofree char *plain = descry_session_path (folder), *slashed = NULL, *turned = NULL, *own = g_build_filename (folder, "session-own", NULL);
+  g_autofree char *with_slash = g_strconcat (folder, "/", NULL), *base = g_path_get_basename (folder);
+  g_autofree char *around = g_build_filename (folder, "..", base, NULL), *unrelated = g_build_filename (folder, "sessions.txt", NULL);
+  DescrySession *session;
+
+  slashed = descry_session_path (with_slash);
+  turned = descry_session_path (around);
+  g_assert_true (g_str_has_suffix (none, "/descry/session"));
+  g_assert_cmpstr (name, !=, none);
+  g_assert_cmpstr (name, !=, other);
+  g_assert_cmpstr (plain, !=, name);
+  g_assert_cmpstr (plain, ==, slashed);
+  g_assert_cmpstr (plain, ==, turned);
+
+  touch ("session", "of /photos/a.png");
+  touch ("session-0123", "of /photos/b.png");
+  touch ("session-own", "of /photos/a.png and /photos/b.png");
+  touch ("sessions.txt", "of /photos/a.png");
+  session = descry_session_new (own);
+  descry_session_forget (session, "/photos/b.png");
+  g_assert_true (exists ("session") && exists ("session-own") && !exists ("session-0123"));
+  descry_session_forget (session, NULL);
+  g_assert_true (!exists ("session") && exists ("session-own") && exists ("sessions.txt"));
+  descry_session_free (session);
+  g_unlink (own);
+  g_unlink (unrelated);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -498,6 +549,7 @@ main (int    argc,
   g_test_add_func ("/keep/search", test_search);
   g_test_add_func ("/keep/two-windows", test_two_windows);
   g_test_add_func ("/keep/session", test_session);
+  g_test_add_func ("/keep/session-bundles", test_session_bundles);
   keep_add_kill_test (argv[0], folder, picture, database);
   status = g_test_run ();
 
