@@ -96,7 +96,7 @@ conv_reference (SuiteRun *r)
 
 /* --- pooling, resizing ------------------------------------------------------------------------- */
 
-enum { OUT_HEIGHT = KERNEL, OUT_WIDTH, PAD, RULE, ADD, KIND, POOL_KERNEL, POOL_STRIDE };
+enum { OUT_HEIGHT = KERNEL, OUT_WIDTH, PAD, RULE, ADD, KIND, POOL_KERNEL, POOL_STRIDE, RESIZE_ACT };
 enum { MAX_POOL, GLOBAL_MEAN, RESIZE, SCALE_CHANNELS };
 
 static void
@@ -128,7 +128,7 @@ pool_launch (SuiteRun *r)
       if (p[KIND] == MAX_POOL)
         op_max_pool (r->run, y, x, p[POOL_KERNEL], p[POOL_STRIDE], p[PAD]);
       else if (p[KIND] == RESIZE)
-        op_resize (r->run, y, x, p[RULE], p[ADD]);
+        op_resize_act (r->run, y, x, p[RULE], p[ADD], p[RESIZE_ACT]);
       else
         op_scale_channels (r->run, y, x, suite_tensor (r, 2));
     }
@@ -195,7 +195,7 @@ pool_reference (SuiteRun *r)
                 const double fy = sy - y0, fx = sx - x0;
 
                 y = (1 - fy) * ((1 - fx) * X (y0, x0) + fx * X (y0, x1)) + fy * ((1 - fx) * X (y1, x0) + fx * X (y1, x1));
-                y += p[ADD] ? suite_values (r, 1)[at] : 0.0;
+                y = suite_activate (y + (p[ADD] ? suite_values (r, 1)[at] : 0.0), p[RESIZE_ACT]);
               }
             else
               y = X (oy, ox) * suite_values (r, 2)[b * c + i];
@@ -310,6 +310,12 @@ suite_cases_pictures (SuiteTable *table)
       add_pool (table, "scale_channels", SCALE_CHANNELS, same, 0, FALSE);
     }
   for (i = 0; i < G_N_ELEMENTS (sizes); i++)
-    for (k = 0; k < 4; k++)
-      add_pool (table, "resize", RESIZE, sizes[i], k & 1 ? DESCRY_RESIZE_ASYMMETRIC : DESCRY_RESIZE_HALF_PIXEL, k & 2);
+    for (k = 0; k < 8; k++)
+      {
+        const guint lines = table->cases->len;
+
+        add_pool (table, k & 4 ? "resize_act" : "resize", RESIZE, sizes[i], k & 1 ? DESCRY_RESIZE_ASYMMETRIC : DESCRY_RESIZE_HALF_PIXEL, k & 2);
+        if (k & 4 && table->cases->len > lines)
+          ((SuiteCase *) g_ptr_array_index (table->cases, lines))->p[RESIZE_ACT] = k & 1 ? DESCRY_ACT_RELU : DESCRY_ACT_HARD_SWISH;
+      }
 }

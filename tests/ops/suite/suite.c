@@ -25,6 +25,7 @@
 #define RIGHT 16 /* sentinel elements after each row */
 #define MARK_32 0x4640e400u /* 12345 as a float */
 #define MARK_16 0x7207u
+#define MARK_8 0xa5u
 #define MIN_SAMPLE_US 4000
 
 typedef struct
@@ -269,8 +270,10 @@ make_image (const SuiteRun    *r,
   for (i = 0; i < pitch * t->rows; i++)
     if (size == 4)
       ((guint32 *) image)[i] = MARK_32;
-    else
+    else if (size == 2)
       ((guint16 *) image)[i] = MARK_16;
+    else
+      image[i] = MARK_8;
   for (row = 0; row < t->rows; row++)
     for (i = 0; i < t->cols; i++)
       {
@@ -280,6 +283,8 @@ make_image (const SuiteRun    *r,
           ((gint32 *) image)[at] = t->ids[from];
         else if (size == 4)
           ((float *) image)[at] = t->values[from];
+        else if (size == 1)
+          image[at] = (guint8) t->values[from];
         else
           ((guint16 *) image)[at] = descry_float_to_half (t->values[from]);
       }
@@ -347,7 +352,10 @@ check_tensor (SuiteRun     *r,
               return g_strdup_printf ("tensor %u: an input changed at row %" G_GSIZE_FORMAT " column %" G_GSIZE_FORMAT, index, row, i - r->left);
             continue;
           }
-        value = t->tensor.type == DESCRY_I32 ? ((const gint32 *) found)[at] : size == 4 ? ((const float *) found)[at] : descry_half_to_float (((const guint16 *) found)[at]);
+        value = t->tensor.type == DESCRY_I32 ? ((const gint32 *) found)[at]
+                : size == 4                  ? ((const float *) found)[at]
+                : size == 1                  ? found[at]
+                                             : descry_half_to_float (((const guint16 *) found)[at]);
         expected = t->expected[row * t->cols + i - r->left];
         if ((r->c->flags & SUITE_FACTORED) != 0 && isinf (expected) && isnan (value))
           continue;
@@ -430,6 +438,9 @@ run_clear (SuiteRun *r)
     }
   descry_weight_free (r->weight);
   descry_conv_free (r->conv);
+  for (i = 0; i < G_N_ELEMENTS (r->joined); i++)
+    descry_conv_free (r->joined[i]);
+  descry_conv_transposed_free (r->transposed);
   g_free (r->weight_values);
   g_free (r->bias_values);
   g_clear_error (&r->error);
@@ -576,6 +587,7 @@ for_each_line (Suite   *suite,
             if (suite->devices[family] == NULL || !is_asked (c, order[k]) || (suite->small && order[k] != DESCRY_GEMM_OWN) || (suite->family != NULL && strcmp (suite->family, family_names[family]) != 0)
                 || (suite->provider != NULL && strcmp (suite->provider, provider_names[order[k]]) != 0))
               continue;
+            descry_gemm_force (suite->devices[family], order[k]); /* some ask when their weights are packed */
             problem = run_prepare (&r, suite, c, suite->devices[family], i);
             func (suite, &r, family, order[k], problem);
             descry_gemm_force (suite->devices[family], DESCRY_GEMM_AUTO);
@@ -805,6 +817,7 @@ main (int    argc,
   suite_cases_attention (&table);
   suite_cases_pictures (&table);
   suite_cases_backward (&table);
+  suite_cases_joined (&table);
   suite.cases = table.cases;
 
   if (strcmp (mode, "test") == 0)

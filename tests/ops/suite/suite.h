@@ -77,6 +77,8 @@ struct _SuiteRun
   float           *weight_values; /* what the weight's blocks stand for, or a convolution's filters */
   float           *bias_values;
   DescryConv      *conv;
+  DescryConv      *joined[3];
+  DescryConvTransposed *transposed;
   GError          *error;
 };
 
@@ -112,6 +114,7 @@ void suite_cases_gemm      (SuiteTable *table);
 void suite_cases_attention (SuiteTable *table);
 void suite_cases_pictures  (SuiteTable *table);
 void suite_cases_backward  (SuiteTable *table);
+void suite_cases_joined    (SuiteTable *table); /* convolutions in one kernel, parts of masks, drawing */
 
 static inline const float *
 suite_values (const SuiteRun *r,
