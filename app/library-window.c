@@ -360,7 +360,7 @@ problem_cb (DescryLibrary *library,
             const char    *message,
             Keeper        *self)
 {
-  descry_window_toast (self->window, message);
+  descry_window_show_trouble (self->window, message);
 }
 
 /* What is forgotten leaves the windows that show it, and is not kept again until it is opened again. */
@@ -423,7 +423,7 @@ forgot_cb (GObject      *source,
   if (descry_library_forget_finish (DESCRY_LIBRARY (source), result, &error))
     descry_window_toast (window, _("Forgotten"));
   else
-    descry_window_toast (window, error->message);
+    descry_window_show_trouble (window, error->message);
   if (self != NULL)
     update_recent (self);
 }

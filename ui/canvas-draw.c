@@ -439,6 +439,7 @@ descry_canvas_snapshot (GtkWidget   *widget,
       else
         snapshot_band (self, snapshot, x0, y0, x1 - x0, y1 - y0);
     }
+  descry_canvas_snapshot_points (self, snapshot);
   if (self->dragging)
     snapshot_band (self, snapshot, self->band_x, self->band_y, self->band_width, self->band_height);
   if (gtk_widget_has_visible_focus (widget))

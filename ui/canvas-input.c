@@ -127,6 +127,19 @@ click_released_cb (GtkGestureClick *gesture,
       return;
     }
 
+  if (self->promptable && n_press == 1)
+    {
+      gboolean minus = (modifiers & GDK_ALT_MASK) != 0 || ((modifiers & GDK_SHIFT_MASK) == 0 && self->tool == DESCRY_POINT_TOOL_MINUS);
+
+      if (descry_canvas_remove_point_at (self, x, y))
+        return;
+      if ((modifiers & (GDK_SHIFT_MASK | GDK_ALT_MASK)) != 0 || self->tool != DESCRY_POINT_TOOL_NONE)
+        {
+          descry_canvas_add_point_at (self, x, y, minus);
+          return;
+        }
+    }
+
   hits = hits_at (self, x, y);
   id = hits->len > 0 ? g_array_index (hits, guint, 0) : 0;
   g_array_set_size (self->cycle, 0);
@@ -145,7 +158,10 @@ click_released_cb (GtkGestureClick *gesture,
           return;
         }
       descry_canvas_to_picture (self, x, y, &px, &py);
-      request_region (self, px, py, px, py);
+      if (self->promptable)
+        descry_canvas_add_point_at (self, x, y, FALSE);
+      else
+        request_region (self, px, py, px, py);
       return;
     }
 
@@ -248,6 +264,39 @@ nearest_cb (GtkWidget *widget,
 
   g_variant_get (args, "(ii)", &dx, &dy);
   select_nearest (DESCRY_CANVAS (widget), dx, dy);
+  return TRUE;
+}
+
+static gboolean
+select_all_cb (GtkWidget *widget,
+               GVariant  *args,
+               gpointer   data)
+{
+  DescryCanvas *self = DESCRY_CANVAS (widget);
+  g_autoptr (GArray) ids = g_array_new (FALSE, FALSE, sizeof (guint));
+  guint i;
+
+  for (i = 0; self->scene != NULL && i < self->scene->objects->len; i++)
+    {
+      const DescryObject *object = g_ptr_array_index (self->scene->objects, i);
+
+      if (descry_view_shows (&self->view, object))
+        g_array_append_val (ids, object->id);
+    }
+  descry_canvas_select (self, (const guint *) ids->data, ids->len);
+  return TRUE;
+}
+
+static gboolean
+candidate_cb (GtkWidget *widget,
+              GVariant  *args,
+              gpointer   data)
+{
+  DescryCanvas *self = DESCRY_CANVAS (widget);
+
+  if (self->points->len == 0)
+    return FALSE;
+  g_signal_emit (self, descry_canvas_signals[CANVAS_CANDIDATE], 0, g_variant_get_int32 (args));
   return TRUE;
 }
 
@@ -371,6 +420,12 @@ escape_cb (GtkWidget *widget,
       self->dragging = FALSE;
       gtk_widget_queue_draw (widget);
     }
+  else if (self->points->len > 0)
+    {
+      /* The region stays as it is; its points are done with. */
+      descry_canvas_set_points (self, NULL, 0);
+      g_signal_emit (self, descry_canvas_signals[CANVAS_POINTS_CHANGED], 0, TRUE);
+    }
   else if (self->view.solo != 0)
     descry_canvas_set_solo (self, 0);
   else if (self->selection->len > 0)
@@ -407,7 +462,7 @@ key_released_cb (GtkEventControllerKey *controller,
     return;
 
   self->space_down = FALSE;
-  gtk_widget_set_cursor (GTK_WIDGET (self), NULL);
+  descry_canvas_reset_cursor (self);
 }
 
 static void
@@ -415,7 +470,7 @@ focus_left_cb (GtkEventControllerFocus *controller,
                DescryCanvas            *self)
 {
   self->space_down = FALSE;
-  gtk_widget_set_cursor (GTK_WIDGET (self), NULL);
+  descry_canvas_reset_cursor (self);
 }
 
 /* --------- Pointer ------------------ */
@@ -429,6 +484,7 @@ motion_cb (GtkEventControllerMotion *controller,
   self->pointer_x = x;
   self->pointer_y = y;
   descry_canvas_update_hover (self);
+  descry_canvas_hover_point (self);
 }
 
 static void
@@ -437,6 +493,7 @@ leave_cb (GtkEventControllerMotion *controller,
 {
   self->pointer_x = self->pointer_y = -1;
   descry_canvas_update_hover (self);
+  descry_canvas_hover_point (self);
 }
 
 static gboolean
@@ -514,6 +571,8 @@ band_update_cb (GtkGestureDrag *gesture,
 
   /* From here on it is no click: the click gesture sees the sequence denied. */
   gtk_gesture_set_state (GTK_GESTURE (gesture), GTK_EVENT_SEQUENCE_CLAIMED);
+  if (!self->dragging)
+    self->choosing = (gtk_event_controller_get_current_event_state (GTK_EVENT_CONTROLLER (gesture)) & GDK_CONTROL_MASK) != 0;
   self->dragging = TRUE;
   self->band_x = MIN (x, x + dx);
   self->band_y = MIN (y, y + dy);
@@ -521,6 +580,28 @@ band_update_cb (GtkGestureDrag *gesture,
   self->band_height = fabs (dy);
   descry_canvas_update_hover (self);
   gtk_widget_queue_draw (GTK_WIDGET (self));
+}
+
+/* Objects that are shown and whose middle is inside join the selection. */
+static void
+select_inside (DescryCanvas *self,
+               double        x0,
+               double        y0,
+               double        x1,
+               double        y1)
+{
+  g_autoptr (GArray) ids = g_array_copy (self->selection);
+  guint i;
+
+  for (i = 0; self->scene != NULL && i < self->scene->objects->len; i++)
+    {
+      const DescryObject *object = g_ptr_array_index (self->scene->objects, i);
+      double x = (object->box.x0 + object->box.x1) / 2, y = (object->box.y0 + object->box.y1) / 2;
+
+      if (descry_view_shows (&self->view, object) && x >= x0 && x <= x1 && y >= y0 && y <= y1 && !is_selected (self, object->id))
+        g_array_append_val (ids, object->id);
+    }
+  descry_canvas_select (self, (const guint *) ids->data, ids->len);
 }
 
 static void
@@ -538,7 +619,9 @@ band_end_cb (GtkGestureDrag *gesture,
   gtk_widget_queue_draw (GTK_WIDGET (self));
   descry_canvas_to_picture (self, self->band_x, self->band_y, &x0, &y0);
   descry_canvas_to_picture (self, self->band_x + self->band_width, self->band_y + self->band_height, &x1, &y1);
-  if (x1 - x0 >= 2 && y1 - y0 >= 2)
+  if (self->choosing)
+    select_inside (self, x0, y0, x1, y1);
+  else if (x1 - x0 >= 2 && y1 - y0 >= 2)
     request_region (self, x0, y0, x1, y1);
 }
 
@@ -559,7 +642,7 @@ pan_end_cb (GtkGestureDrag *gesture,
             double          dy,
             DescryCanvas   *self)
 {
-  gtk_widget_set_cursor (GTK_WIDGET (self), NULL);
+  descry_canvas_reset_cursor (self);
 }
 
 static void
@@ -643,6 +726,9 @@ descry_canvas_class_input (GtkWidgetClass *class)
   gtk_widget_class_add_binding_action (class, GDK_KEY_F2, 0, "win.rename", NULL);
   gtk_widget_class_add_binding_action (class, GDK_KEY_Menu, 0, "canvas.menu", NULL);
   gtk_widget_class_add_binding_action (class, GDK_KEY_F10, GDK_SHIFT_MASK, "canvas.menu", NULL);
+  gtk_widget_class_add_binding (class, GDK_KEY_a, GDK_CONTROL_MASK, select_all_cb, NULL);
+  gtk_widget_class_add_binding (class, GDK_KEY_bracketleft, 0, candidate_cb, "i", -1);
+  gtk_widget_class_add_binding (class, GDK_KEY_bracketright, 0, candidate_cb, "i", 1);
   gtk_widget_class_add_binding (class, GDK_KEY_Escape, 0, escape_cb, NULL);
   gtk_widget_class_add_binding (class, GDK_KEY_Tab, 0, cycle_cb, "i", 1);
   gtk_widget_class_add_binding (class, GDK_KEY_ISO_Left_Tab, GDK_SHIFT_MASK, cycle_cb, "i", -1);

@@ -51,10 +51,15 @@ struct _DescryCanvas
   DescryBox      pending_box;
   gboolean       promptable;
   char          *unpromptable_reason;
+  GArray        *points; /* of DescryPoint, in the order they were set */
+  DescryPointTool tool;
+  GdkTexture    *preview; /* or NULL */
+  DescryBox      preview_box; /* picture pixels */
+  gboolean       choosing; /* the rubber band selects instead of asking for a region */
 };
 
 extern guint descry_canvas_signals[];
-enum { CANVAS_SELECTION_CHANGED, CANVAS_HOVER_CHANGED, CANVAS_ASK_ABOUT, CANVAS_REGION, CANVAS_MESSAGE, CANVAS_N_SIGNALS };
+enum { CANVAS_SELECTION_CHANGED, CANVAS_HOVER_CHANGED, CANVAS_ASK_ABOUT, CANVAS_REGION, CANVAS_POINTS_CHANGED, CANVAS_POINT_HOVERED, CANVAS_CANDIDATE, CANVAS_MESSAGE, CANVAS_N_SIGNALS };
 
 /* Tiles, masks and vectors for the place there is; from size_allocate(). */
 void descry_canvas_prepare          (DescryCanvas *self);
@@ -70,5 +75,12 @@ void descry_canvas_class_input (GtkWidgetClass *class);
 void descry_canvas_set_hovered (DescryCanvas *self, guint id);
 void descry_canvas_update_hover (DescryCanvas *self);
 void descry_canvas_pan_by      (DescryCanvas *self, double dx, double dy);
+
+/* Points (canvas-points.c); places are widget pixels. */
+gboolean descry_canvas_remove_point_at (DescryCanvas *self, double x, double y); /* FALSE: there is none */
+void     descry_canvas_add_point_at    (DescryCanvas *self, double x, double y, gboolean outside);
+void     descry_canvas_hover_point     (DescryCanvas *self); /* the pointer has moved */
+void     descry_canvas_reset_cursor    (DescryCanvas *self); /* after a pan */
+void     descry_canvas_snapshot_points (DescryCanvas *self, GtkSnapshot *snapshot);
 
 G_END_DECLS

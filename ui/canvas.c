@@ -343,6 +343,8 @@ descry_canvas_set_image (DescryCanvas *self,
   descry_canvas_set_hovered (self, 0);
   descry_canvas_show_all (self);
   descry_canvas_set_pending (self, NULL);
+  descry_canvas_set_points (self, NULL, 0);
+  descry_canvas_set_preview (self, NULL);
   g_array_set_size (self->cycle, 0);
   self->dragging = FALSE;
 
@@ -691,6 +693,8 @@ descry_canvas_finalize (GObject *object)
   g_clear_pointer (&self->selection, g_array_unref);
   g_clear_pointer (&self->highlight, g_array_unref);
   g_clear_pointer (&self->cycle, g_array_unref);
+  g_clear_pointer (&self->points, g_array_unref);
+  g_clear_object (&self->preview);
   g_clear_pointer (&self->unpromptable_reason, g_free);
 
   G_OBJECT_CLASS (descry_canvas_parent_class)->finalize (object);
@@ -734,6 +738,13 @@ descry_canvas_class_init (DescryCanvasClass *class)
   descry_canvas_signals[CANVAS_REGION] =
     g_signal_new ("region", DESCRY_TYPE_CANVAS, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 4,
                   G_TYPE_DOUBLE, G_TYPE_DOUBLE, G_TYPE_DOUBLE, G_TYPE_DOUBLE);
+  descry_canvas_signals[CANVAS_POINTS_CHANGED] =
+    g_signal_new ("points-changed", DESCRY_TYPE_CANVAS, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_BOOLEAN);
+  descry_canvas_signals[CANVAS_POINT_HOVERED] =
+    g_signal_new ("point-hovered", DESCRY_TYPE_CANVAS, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 3,
+                  G_TYPE_DOUBLE, G_TYPE_DOUBLE, G_TYPE_BOOLEAN);
+  descry_canvas_signals[CANVAS_CANDIDATE] =
+    g_signal_new ("candidate", DESCRY_TYPE_CANVAS, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_INT);
   descry_canvas_signals[CANVAS_MESSAGE] =
     g_signal_new ("message", DESCRY_TYPE_CANVAS, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
 
@@ -751,6 +762,7 @@ descry_canvas_init (DescryCanvas *self)
   self->selection = g_array_new (FALSE, FALSE, sizeof (guint));
   self->highlight = g_array_new (FALSE, FALSE, sizeof (guint));
   self->cycle = g_array_new (FALSE, FALSE, sizeof (guint));
+  self->points = g_array_new (FALSE, FALSE, sizeof (DescryPoint));
   self->vectors = g_hash_table_new_full (NULL, NULL, NULL, descry_canvas_vector_free);
   self->shown = g_ptr_array_new ();
   self->tiler = descry_tiler_new (descry_canvas_tiler_changed_cb, self);

@@ -8,6 +8,9 @@
  *   "hover-changed"     ()
  *   "ask-about"         (guint id): double-click or A
  *   "region"            (double x0, double y0, double x1, double y1): picture pixels; a point when x0 == x1
+ *   "points-changed"    (gboolean done): a hand set or removed a + or - point; done: the region stays, its points are gone
+ *   "point-hovered"     (double x, double y, gboolean outside): with the point tool, where the next one would be; x < 0: nowhere
+ *   "candidate"         (int step): another of the masks that the points can mean
  *   "message"           (const char *text): why something was not done
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
@@ -17,7 +20,7 @@
 
 #include <gtk/gtk.h>
 
-#include "compute/lyrics/scene.h"
+#include "compute/lyrics/engine.h"
 #include "ui/overlay.h"
 #include "ui/tiles.h"
 
@@ -67,6 +70,17 @@ void          descry_canvas_zoom_one (DescryCanvas *self); /* one picture pixel 
 
 /* Whether + and - points can be had; @reason says why not. */
 void          descry_canvas_set_promptable (DescryCanvas *self, gboolean promptable, const char *reason);
+
+/* What a plain click does where points can be had. */
+typedef enum { DESCRY_POINT_TOOL_NONE, DESCRY_POINT_TOOL_PLUS, DESCRY_POINT_TOOL_MINUS } DescryPointTool;
+
+void          descry_canvas_set_point_tool (DescryCanvas *self, DescryPointTool tool);
+/* The points of the region at hand, of DescryPoint. Setting them says nothing by a signal. */
+void          descry_canvas_set_points     (DescryCanvas *self, const DescryPoint *points, guint n);
+GArray       *descry_canvas_get_points     (DescryCanvas *self);
+/* An outline that would be; NULL: none. */
+void          descry_canvas_set_preview    (DescryCanvas *self, DescryMask *mask);
+gboolean      descry_canvas_has_preview    (DescryCanvas *self);
 
 /* A region that is being segmented: drawn until NULL. */
 void          descry_canvas_set_pending (DescryCanvas *self, const DescryBox *box);

@@ -43,6 +43,7 @@ struct _DescryChat
 
   DescryImage       *image;
   DescryScene       *scene;
+  gboolean           compact; /* little height */
   DescryScene       *told; /* suggestions come from it, or NULL */
   float              threshold;
   char             **suggested; /* the questions that are shown */
@@ -129,6 +130,19 @@ suggestion_clicked_cb (GtkButton  *button,
     g_signal_emit (self, signals[ASK], 0, question);
 }
 
+/* Under the picture the conversation itself gets all the height there is. */
+static gboolean
+is_tight (DescryChat *self)
+{
+  return self->compact && g_strcmp0 (gtk_stack_get_visible_child_name (self->stack), "turns") == 0;
+}
+
+static void
+update_notice (DescryChat *self)
+{
+  gtk_widget_set_visible (GTK_WIDGET (self->notice), *gtk_label_get_label (self->notice) != '\0' && !is_tight (self));
+}
+
 /* Shown while nothing is being written or answered. */
 static void
 update_suggestions (DescryChat *self)
@@ -138,7 +152,7 @@ update_suggestions (DescryChat *self)
   GtkWidget *child;
   guint i;
 
-  gtk_widget_set_visible (self->suggestion_scroller, idle && questions[0] != NULL);
+  gtk_widget_set_visible (self->suggestion_scroller, idle && questions[0] != NULL && !is_tight (self));
   if (self->suggested != NULL && g_strv_equal ((const char *const *) questions, (const char *const *) self->suggested))
     return;
 
@@ -357,8 +371,15 @@ descry_chat_set_blocked (DescryChat *self,
   g_free (self->blocked);
   self->blocked = g_strdup (reason);
   adw_status_page_set_description (self->empty, reason != NULL ? reason
-                                                               : _("Double-click an object, or press A, to ask about it."));
+                                                               : _("Double-click an object to ask about it, or ask about the whole picture."));
   update_send (self);
+}
+
+static void
+page_changed_cb (DescryChat *self)
+{
+  update_suggestions (self);
+  update_notice (self);
 }
 
 void
@@ -369,6 +390,8 @@ descry_chat_set_compact (DescryChat *self,
   /* Under the picture there is no height for several lines of them: one, to be scrolled. */
   gtk_orientable_set_orientation (GTK_ORIENTABLE (self->suggestions), compact ? GTK_ORIENTATION_HORIZONTAL : GTK_ORIENTATION_VERTICAL);
   gtk_scrolled_window_set_policy (GTK_SCROLLED_WINDOW (self->suggestion_scroller), compact ? GTK_POLICY_EXTERNAL : GTK_POLICY_NEVER, GTK_POLICY_NEVER);
+  self->compact = compact;
+  page_changed_cb (self);
 }
 
 void
@@ -376,7 +399,7 @@ descry_chat_set_notice (DescryChat *self,
                         const char *notice)
 {
   gtk_label_set_label (self->notice, notice != NULL ? notice : "");
-  gtk_widget_set_visible (GTK_WIDGET (self->notice), notice != NULL);
+  update_notice (self);
 }
 
 /* --------- Turns ------------------ */
@@ -861,6 +884,7 @@ descry_chat_init (DescryChat *self)
   gtk_widget_add_controller (GTK_WIDGET (self->entry), keys);
   g_signal_connect_object (gtk_text_view_get_buffer (self->entry), "changed", G_CALLBACK (question_changed_cb), self, G_CONNECT_SWAPPED);
   g_signal_connect_object (self->send, "clicked", G_CALLBACK (send_or_stop), self, G_CONNECT_SWAPPED);
+  g_signal_connect_object (self->stack, "notify::visible-child", G_CALLBACK (page_changed_cb), self, G_CONNECT_SWAPPED);
   adjustment = gtk_scrolled_window_get_vadjustment (self->scroller);
   g_signal_connect_object (adjustment, "changed", G_CALLBACK (size_changed_cb), self, 0);
   g_signal_connect_object (adjustment, "value-changed", G_CALLBACK (scrolled_cb), self, 0);

@@ -25,6 +25,22 @@ append (GMenu      *menu,
 }
 
 static GMenuModel *
+make_export_menu (void)
+{
+  static const char *const formats[][2] = {
+    { "PNG…", "win.export-selection::png" }, { "SVG…", "win.export-selection::svg" },   { "PDF…", "win.export-selection::pdf" }, { "JSON…", "win.export-selection::json" },
+    { "COCO…", "win.export-selection::coco" }, { "YOLO…", "win.export-selection::yolo" }, { "Pascal VOC…", "win.export-selection::voc" },
+  };
+  GMenu *menu = g_menu_new ();
+  guint i;
+
+  for (i = 0; i < G_N_ELEMENTS (formats); i++)
+    g_menu_append (menu, formats[i][0], formats[i][1]);
+
+  return G_MENU_MODEL (menu);
+}
+
+static GMenuModel *
 make_menu (guint    n_selected,
            gboolean solo)
 {
@@ -32,6 +48,7 @@ make_menu (guint    n_selected,
   g_autoptr (GMenu) ask = g_menu_new ();
   g_autoptr (GMenu) edit = g_menu_new ();
   g_autoptr (GMenu) take = g_menu_new ();
+  g_autoptr (GMenuModel) export = make_export_menu ();
 
   append (ask, n_selected > 1 ? _("_Ask About These") : _("_Ask About This"), "win.ask-about", "a");
   g_menu_append (ask, n_selected > 1 ? _("_Compare") : _("_Inspect"), "win.panel::inspect");
@@ -45,6 +62,7 @@ make_menu (guint    n_selected,
   g_menu_append_section (menu, NULL, G_MENU_MODEL (ask));
   g_menu_append (take, _("_Copy Cut-Out"), "win.copy-cut-out");
   g_menu_append (take, _("_Save Cut-Out…"), "win.cut-out");
+  g_menu_append_submenu (take, n_selected > 1 ? _("_Export These") : _("_Export This"), export);
   g_menu_append_section (menu, NULL, G_MENU_MODEL (edit));
   g_menu_append_section (menu, NULL, G_MENU_MODEL (take));
   return G_MENU_MODEL (g_steal_pointer (&menu));

@@ -74,6 +74,9 @@ edited_cb (DescryEdits *edits,
 {
   DescryWindow *self = data;
 
+  /* The next step back is this one, not a point. */
+  if (!self->adding_region)
+    descry_window_end_points (self);
   /* The offer to undo was about another step. The toast stays without its button: libadwaita 1.2 crashes when one that is
    * still coming in is dismissed. */
   if (self->undo_toast != NULL)
@@ -163,7 +166,7 @@ undo_action (GSimpleAction *action,
 {
   DescryWindow *self = data;
 
-  if (!text_takes (self, FALSE))
+  if (!text_takes (self, FALSE) && !descry_window_undo_point (self))
     descry_edits_undo (self->edits);
 }
 
@@ -174,7 +177,7 @@ redo_action (GSimpleAction *action,
 {
   DescryWindow *self = data;
 
-  if (!text_takes (self, TRUE))
+  if (!text_takes (self, TRUE) && !descry_window_redo_point (self))
     descry_edits_redo (self->edits);
 }
 
@@ -321,7 +324,7 @@ descry_window_update_edit_actions (DescryWindow *self)
   static const char *on_selection[] = { "rename", "hide", "solo", "delete" };
   gboolean selected = first_selected (self) != NULL;
   gboolean undo = descry_edits_undo_kind (self->edits) != DESCRY_EDIT_NONE;
-  gboolean redo = descry_edits_redo_kind (self->edits) != DESCRY_EDIT_NONE;
+  gboolean redo = descry_edits_redo_kind (self->edits) != DESCRY_EDIT_NONE || self->taken_points->len > 0;
   guint i;
 
   for (i = 0; i < G_N_ELEMENTS (on_selection); i++)

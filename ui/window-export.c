@@ -171,8 +171,16 @@ done_cb (GObject      *source,
     return;
 
   self->exporting--;
-  if (error != NULL)
-    descry_window_toast (self, error->message);
+  if (error != NULL && job->path != NULL)
+    {
+      g_autofree char *shown = g_filename_display_name (job->path);
+
+      /* Translators: the name of a file, and why. */
+      text = g_strdup_printf (_("“%s” could not be saved: %s"), shown, error->message);
+      descry_window_show_bar (self, GTK_MESSAGE_ERROR, text);
+    }
+  else if (error != NULL)
+    descry_window_show_bar (self, GTK_MESSAGE_ERROR, error->message);
   else if (job->copy)
     {
       g_autoptr (GdkTexture) texture = gdk_memory_texture_new ((int) job->width, (int) job->height, GDK_MEMORY_B8G8R8A8_PREMULTIPLIED, pixels, (gsize) job->width * 4);
@@ -190,11 +198,39 @@ done_cb (GObject      *source,
     }
 }
 
+/* Of what is shown, the selected objects alone. (transfer full) */
+static DescryScene *
+selected_scene (DescryWindow *self)
+{
+  g_autoptr (DescryScene) shown = descry_window_shown_scene (self, NULL);
+  DescryScene *scene = descry_scene_copy (shown);
+  GArray *ids = descry_canvas_get_selection (self->canvas);
+  guint i, k;
+
+  for (i = scene->objects->len; i-- > 0;)
+    {
+      const DescryObject *object = g_ptr_array_index (scene->objects, i);
+
+      for (k = 0; k < ids->len && g_array_index (ids, guint, k) != object->id; k++)
+        ;
+      if (k == ids->len)
+        {
+          g_autofree char *name = g_strdup (object->name);
+
+          g_ptr_array_remove_index (scene->objects, i);
+          descry_edits_drop_tag (scene, name);
+        }
+    }
+
+  return scene;
+}
+
 /* @path: taken. */
 static void
 start (DescryWindow *self,
        guint         format,
        guint         object,
+       gboolean      selection,
        gboolean      copy,
        char         *path)
 {
@@ -203,7 +239,7 @@ start (DescryWindow *self,
 
   g_weak_ref_init (&job->window, self);
   job->image = descry_image_ref (self->image);
-  job->scene = object != 0 ? descry_scene_ref (self->scene) : descry_window_shown_scene (self, NULL);
+  job->scene = object != 0 ? descry_scene_ref (self->scene) : selection ? selected_scene (self) : descry_window_shown_scene (self, NULL);
   job->view = *descry_canvas_get_view (self->canvas);
   job->view.hidden = NULL; /* they have left the scene, and the set is the canvas's own */
   job->view.solo = 0;
@@ -217,10 +253,11 @@ start (DescryWindow *self,
   g_task_run_in_thread (task, work);
 }
 
-gboolean
-descry_window_export (DescryWindow *self,
-                      const char   *format,
-                      const char   *path)
+static gboolean
+export_to (DescryWindow *self,
+           const char   *format,
+           gboolean      selection,
+           const char   *path)
 {
   guint i;
 
@@ -231,11 +268,27 @@ descry_window_export (DescryWindow *self,
   for (i = 0; i < G_N_ELEMENTS (formats); i++)
     if (strcmp (format, formats[i].name) == 0)
       {
-        start (self, i, 0, FALSE, g_strdup (path));
+        start (self, i, 0, selection, FALSE, g_strdup (path));
         return TRUE;
       }
 
   return FALSE;
+}
+
+gboolean
+descry_window_export (DescryWindow *self,
+                      const char   *format,
+                      const char   *path)
+{
+  return export_to (self, format, FALSE, path);
+}
+
+gboolean
+descry_window_export_selection (DescryWindow *self,
+                                const char   *format,
+                                const char   *path)
+{
+  return export_to (self, format, TRUE, path);
 }
 
 gboolean
@@ -247,7 +300,7 @@ descry_window_cut_out (DescryWindow *self,
 
   if (self->image == NULL || self->scene == NULL || descry_scene_find (self->scene, id) == NULL)
     return FALSE;
-  start (self, 0, id, path == NULL, g_strdup (path));
+  start (self, 0, id, FALSE, path == NULL, g_strdup (path));
   return TRUE;
 }
 
@@ -268,7 +321,7 @@ chosen_cb (GtkFileChooserNative *chooser,
   else if (path != NULL && id != 0)
     descry_window_cut_out (self, id, path);
   else if (path != NULL)
-    descry_window_export (self, format, path);
+    export_to (self, format, g_object_get_data (G_OBJECT (chooser), "descry-selection") != NULL, path);
   g_clear_object (&self->exporter);
 }
 
@@ -276,6 +329,7 @@ chosen_cb (GtkFileChooserNative *chooser,
 static void
 choose (DescryWindow *self,
         const char   *format,
+        gboolean      selection,
         guint         id,
         const char   *ending)
 {
@@ -303,8 +357,21 @@ choose (DescryWindow *self,
     }
   g_object_set_data_full (G_OBJECT (self->exporter), "descry-format", g_strdup (format), g_free);
   g_object_set_data (G_OBJECT (self->exporter), "descry-object", GUINT_TO_POINTER (id));
+  g_object_set_data (G_OBJECT (self->exporter), "descry-selection", GINT_TO_POINTER (selection));
   g_signal_connect_object (self->exporter, "response", G_CALLBACK (chosen_cb), self, 0);
   gtk_native_dialog_show (GTK_NATIVE_DIALOG (self->exporter));
+}
+
+static void
+export_as (DescryWindow *self,
+           const char   *format,
+           gboolean      selection)
+{
+  guint i;
+
+  for (i = 0; i < G_N_ELEMENTS (formats); i++)
+    if (strcmp (format, formats[i].name) == 0)
+      choose (self, format, selection, 0, formats[i].ending);
 }
 
 static void
@@ -312,12 +379,15 @@ export_action (GSimpleAction *action,
                GVariant      *parameter,
                gpointer       data)
 {
-  const char *format = g_variant_get_string (parameter, NULL);
-  guint i;
+  export_as (data, g_variant_get_string (parameter, NULL), FALSE);
+}
 
-  for (i = 0; i < G_N_ELEMENTS (formats); i++)
-    if (strcmp (format, formats[i].name) == 0)
-      choose (data, format, 0, formats[i].ending);
+static void
+export_selection_action (GSimpleAction *action,
+                         GVariant      *parameter,
+                         gpointer       data)
+{
+  export_as (data, g_variant_get_string (parameter, NULL), TRUE);
 }
 
 static void
@@ -328,7 +398,7 @@ copy_picture_action (GSimpleAction *action,
   DescryWindow *self = data;
 
   if (self->image != NULL && self->scene != NULL)
-    start (self, 0, 0, TRUE, NULL);
+    start (self, 0, 0, FALSE, TRUE, NULL);
 }
 
 /* The first selected object that is in the scene, or 0. */
@@ -352,7 +422,7 @@ cut_out_action (GSimpleAction *action,
   if (id == 0)
     return;
   ending = g_strdup_printf ("-%u-%s.png", id, descry_scene_find (self->scene, id)->name);
-  choose (self, NULL, id, g_strdelimit (ending, "/", '-'));
+  choose (self, NULL, FALSE, id, g_strdelimit (ending, "/", '-'));
 }
 
 static void
@@ -370,7 +440,7 @@ copy_cut_out_action (GSimpleAction *action,
 void
 descry_window_update_export_actions (DescryWindow *self)
 {
-  static const char *on_scene[] = { "export", "copy-picture" }, *on_selection[] = { "cut-out", "copy-cut-out" };
+  static const char *on_scene[] = { "export", "copy-picture" }, *on_selection[] = { "cut-out", "copy-cut-out", "export-selection" };
   gboolean scene = self->image != NULL && self->scene != NULL, selected = scene && selected_id (self) != 0;
   guint i;
 
@@ -385,6 +455,7 @@ descry_window_init_export (DescryWindow *self)
 {
   static const GActionEntry entries[] = {
     { "export", export_action, "s" },
+    { "export-selection", export_selection_action, "s" },
     { "copy-picture", copy_picture_action },
     { "cut-out", cut_out_action },
     { "copy-cut-out", copy_cut_out_action },

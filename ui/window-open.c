@@ -40,7 +40,7 @@ descry_request_free (DescryRequest *request)
 void
 descry_window_cancel_jobs (DescryWindow *self)
 {
-  GCancellable **slots[] = { &self->loading, &self->analysis, &self->segmenting, &self->masking, &self->answering, &self->walking };
+  GCancellable **slots[] = { &self->loading, &self->analysis, &self->segmenting, &self->masking, &self->previewing, &self->answering, &self->walking };
   guint i;
 
   for (i = 0; i < G_N_ELEMENTS (slots); i++)
@@ -64,6 +64,7 @@ set_picture (DescryWindow *self,
   descry_chat_clear (self->chat);
   descry_chat_set_picture (self->chat, image);
   descry_canvas_set_image (self->canvas, image);
+  descry_window_end_points (self);
   descry_edits_clear (self->edits, descry_canvas_get_view (self->canvas)->threshold);
   self->continuing = FALSE;
   gtk_stack_set_visible_child_name (self->pages, "picture");

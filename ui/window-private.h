@@ -76,10 +76,22 @@ struct _DescryWindow
   guint            spinner_source;
   guint            pulse_source;
   DescryBox        region; /* of the running segmentation */
+
+  /* Regions from points */
+  guint            pointed; /* the object that the canvas's points are about, or 0 */
+  guint            candidate; /* of the masks that they can mean */
+  GArray          *taken_points; /* of DescryPoint: undone, the newest last */
+  GCancellable    *previewing;
+  DescryPoint      hover; /* where the next point would be */
+  gboolean         adding_region; /* the edit under way is the region of the points */
+  gboolean         hovering; /* anywhere */
+  gboolean         hover_wanted; /* its outline is asked for after the running one */
+
   gboolean         segmenter_missing;
   guint            bar_offers; /* what can be done about it */
   gboolean         bar_is_status; /* it shows the engine's state, so a better state takes it away */
   gboolean         narrow; /* the sidebar is under the picture */
+  int              shared_height; /* of the window, when the two last got their parts of it */
 
   /* What is told to who keeps it */
   gboolean         complete; /* the analysis of the scene ran to its end */
@@ -140,6 +152,12 @@ void descry_window_show_offers   (DescryWindow *self); /* as many buttons of the
 void descry_window_show_error    (DescryWindow *self, const GError *error); /* of a job that ended */
 void descry_window_show_answer_error (DescryWindow *self, const GError *error); /* only if there is something to be done */
 void descry_window_show_left_out (DescryWindow *self, guint n_turns); /* of the conversation; 0: nothing */
+
+void descry_window_init_points   (DescryWindow *self);
+void descry_window_show_points   (DescryWindow *self, const DescryEngineStatus *status); /* whether they can be had */
+void descry_window_end_points    (DescryWindow *self);
+gboolean descry_window_undo_point (DescryWindow *self); /* FALSE: there is none to be taken back */
+gboolean descry_window_redo_point (DescryWindow *self);
 
 void descry_window_show_progress (DescryWindow *self, const char *title, double fraction);
 void descry_window_hide_progress (DescryWindow *self);

@@ -9,6 +9,8 @@
 
 #include "ui/window-private.h"
 
+#include <string.h>
+
 #include <glib/gi18n.h>
 
 /* The bar's buttons. */
@@ -68,6 +70,15 @@ descry_window_show_bar (DescryWindow  *self,
                         const char    *text)
 {
   show_problem (self, type, text, OFFER_COPY);
+}
+
+void
+descry_window_show_trouble (DescryWindow *self,
+                            const char   *text)
+{
+  g_return_if_fail (DESCRY_IS_WINDOW (self));
+
+  show_problem (self, GTK_MESSAGE_WARNING, text, OFFER_COPY);
 }
 
 /* --------- Errors of jobs ------------------ */
@@ -133,33 +144,45 @@ descry_window_show_left_out (DescryWindow *self,
 
 /* --------- The engine's state ------------------ */
 
-static void
-show_points (DescryWindow             *self,
-             const DescryEngineStatus *status)
+/* An empty connector has its own line in the chat, and the encoder serves only it. */
+static gboolean
+is_missing (const DescryEngineStatus *status,
+            guint                     slot)
 {
-  const char *no_points = NULL;
-
-  if (!status->promptable_segmenter)
-    no_points = _("This segmenter works on whole regions: click or draw a box instead of + and − points.");
-  descry_canvas_set_promptable (self->canvas, status->promptable_segmenter, no_points);
-  gtk_widget_set_sensitive (GTK_WIDGET (self->plus_point), status->promptable_segmenter);
-  gtk_widget_set_sensitive (GTK_WIDGET (self->minus_point), status->promptable_segmenter);
-  gtk_widget_set_tooltip_text (GTK_WIDGET (self->plus_point), no_points != NULL ? no_points : _("Add a point to the region"));
-  gtk_widget_set_tooltip_text (GTK_WIDGET (self->minus_point), no_points != NULL ? no_points : _("Take a point out of the region"));
+  return !status->slots[slot].usable && slot != DESCRY_SLOT_CONNECTOR && slot != DESCRY_SLOT_ENCODER;
 }
 
-/* What a slot lacks, a line each; an empty text if nothing does. */
+static const char *
+missing_reason (const DescryEngineStatus *status,
+                guint                     slot)
+{
+  return status->slots[slot].reason != NULL ? status->slots[slot].reason : _("the slot is empty");
+}
+
+/* What slots lack, a line each; an empty text if nothing does. */
 static char *
 list_missing (const DescryEngineStatus *status)
 {
   GString *missing = g_string_new (NULL);
-  guint i;
+  guint i, j;
 
   for (i = 0; i < DESCRY_N_SLOTS; i++)
-    /* An empty connector has its own line in the chat, and the encoder serves only it. */
-    if (!status->slots[i].usable && i != DESCRY_SLOT_CONNECTOR && i != DESCRY_SLOT_ENCODER)
-      g_string_append_printf (missing, "%s%s: %s", missing->len > 0 ? "\n" : "", slot_title (i),
-                              status->slots[i].reason != NULL ? status->slots[i].reason : _("the slot is empty"));
+    if (is_missing (status, i))
+      {
+        const char *reason = missing_reason (status, i);
+        gboolean said = FALSE;
+
+        /* Slots that lack the same are named together, where the first of them stands. */
+        for (j = 0; j < i && !said; j++)
+          said = is_missing (status, j) && strcmp (missing_reason (status, j), reason) == 0;
+        if (said)
+          continue;
+        g_string_append_printf (missing, "%s%s", missing->len > 0 ? "\n" : "", slot_title (i));
+        for (j = i + 1; j < DESCRY_N_SLOTS; j++)
+          if (is_missing (status, j) && strcmp (missing_reason (status, j), reason) == 0)
+            g_string_append_printf (missing, ", %s", slot_title (j));
+        g_string_append_printf (missing, ": %s", reason);
+      }
 
   return g_string_free (missing, FALSE);
 }
@@ -218,7 +241,7 @@ descry_window_show_status (DescryWindow *self)
 
   status = descry_engine_status (self->engine);
   self->segmenter_missing = !status->slots[DESCRY_SLOT_SEGMENTER].usable;
-  show_points (self, status);
+  descry_window_show_points (self, status);
   descry_inspect_set_status (self->inspect, status);
   if (status->device_error != NULL)
     {

@@ -16,6 +16,7 @@
 
 #define NARROW_WIDTH 720 /* application pixels; below it the sidebar goes under the picture */
 #define SIDEBAR_WIDTH 340
+#define NARROW_PICTURE 0.4 /* of the height */
 #define PULSE_MS 80
 
 G_DEFINE_FINAL_TYPE (DescryWindow, descry_window, ADW_TYPE_APPLICATION_WINDOW)
@@ -253,7 +254,7 @@ segmented_cb (GObject      *source,
         descry_window_toast (self, _("Nothing stands out there"));
     }
   else if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-    descry_window_toast (self, error->message);
+    descry_window_show_error (self, error);
   descry_window_hide_progress (self);
 }
 
@@ -277,6 +278,7 @@ region_cb (DescryCanvas *canvas,
     }
 
   /* A new region replaces the pending one. */
+  descry_window_end_points (self);
   request = descry_request_new (self, &self->segmenting);
   self->region = (DescryBox) { x0, y0, x1, y1 };
   descry_canvas_set_pending (canvas, &self->region);
@@ -504,6 +506,9 @@ set_narrow (DescryWindow *self,
             gboolean      narrow)
 {
   self->narrow = narrow;
+  self->shared_height = 0;
+  if (!narrow)
+    g_object_set (self->paned, "position-set", FALSE, NULL);
   gtk_orientable_set_orientation (GTK_ORIENTABLE (self->paned), narrow ? GTK_ORIENTATION_VERTICAL : GTK_ORIENTATION_HORIZONTAL);
   gtk_widget_set_size_request (self->sidebar, narrow ? -1 : SIDEBAR_WIDTH, narrow ? 240 : -1);
   adw_button_content_set_label (self->open_content, narrow ? "" : _("_Open"));
@@ -526,6 +531,12 @@ descry_window_size_allocate (GtkWidget *widget,
 
   if ((width < NARROW_WIDTH) != self->narrow)
     set_narrow (self, width < NARROW_WIDTH);
+  /* Picture and panel share the height of a narrow window, until a hand moves the line between them. */
+  if (self->narrow && height != self->shared_height)
+    {
+      self->shared_height = height;
+      gtk_paned_set_position (self->paned, (int) (height * NARROW_PICTURE));
+    }
 
   GTK_WIDGET_CLASS (descry_window_parent_class)->size_allocate (widget, width, height, baseline);
 }
@@ -607,6 +618,7 @@ descry_window_finalize (GObject *object)
   g_clear_pointer (&self->found, descry_scene_unref);
   g_clear_pointer (&self->scene, descry_scene_unref);
   g_clear_pointer (&self->edits, descry_edits_free);
+  g_clear_pointer (&self->taken_points, g_array_unref);
   descry_window_clear_keep (self);
   g_clear_pointer (&self->state, g_variant_unref);
   g_clear_pointer (&self->name, g_free);
@@ -705,6 +717,7 @@ descry_window_init (DescryWindow *self)
   g_object_bind_property (self->canvas, "opacity", self->opacity_adjustment, "value", both);
   g_object_bind_property (self->canvas, "threshold", self->threshold_adjustment, "value", both);
   g_signal_connect_object (self->recent_menu, "items-changed", G_CALLBACK (show_recent_button), self, G_CONNECT_SWAPPED);
+  descry_window_init_points (self);
   descry_window_init_edits (self);
   descry_window_init_folder (self);
   descry_window_init_state (self);

@@ -41,6 +41,8 @@ DescryScene  *descry_window_get_found   (DescryWindow *self); /* without edits, 
 gboolean      descry_window_get_analyzed (DescryWindow *self); /* its scene was found here, not given back */
 GMenu        *descry_window_get_recent_menu (DescryWindow *self); /* empty; to be filled; (transfer none) */
 void          descry_window_toast       (DescryWindow *self, const char *text);
+/* What went wrong and matters: stays until it is closed, and can be copied. */
+void          descry_window_show_trouble (DescryWindow *self, const char *text);
 
 typedef struct
 {
@@ -56,6 +58,8 @@ void          descry_window_continue    (DescryWindow *self, DescryImage *image,
 /* Writes what is shown in the background; a toast tells the end. @format: "png", "svg", "pdf", "json", "coco", "yolo", "voc".
  * FALSE: there is nothing to write, or no such format. */
 gboolean      descry_window_export      (DescryWindow *self, const char *format, const char *path);
+/* The same with the selected objects alone. */
+gboolean      descry_window_export_selection (DescryWindow *self, const char *format, const char *path);
 /* The same for what is inside the mask of an object, as PNG; @path %NULL: into the clipboard. */
 gboolean      descry_window_cut_out     (DescryWindow *self, guint id, const char *path);
 /* The conversation as Markdown at @path (NAME.md), with the picture beside it (NAME.png), in the background; a toast tells the

@@ -253,6 +253,7 @@ descry_job_free (DescryJob *job)
   g_clear_pointer (&job->scene, descry_scene_unref);
   g_clear_pointer (&job->question, g_free);
   g_clear_pointer (&job->chips, g_array_unref);
+  g_clear_pointer (&job->points, g_array_unref);
   g_clear_pointer (&job->begun, g_free);
   g_clear_pointer (&job->history, g_ptr_array_unref);
   g_free (job);
@@ -377,6 +378,46 @@ descry_engine_mask_async (DescryEngine       *self,
   start_job (self, job);
 }
 
+void
+descry_engine_points_async (DescryEngine       *self,
+                            DescryImage        *image,
+                            DescryScene        *scene,
+                            guint               object,
+                            const DescryPoint  *points,
+                            guint               n_points,
+                            guint               candidate,
+                            GCancellable       *cancellable,
+                            GAsyncReadyCallback callback,
+                            gpointer            data)
+{
+  DescryEnginePrivate *priv;
+  gboolean promptable;
+  DescryJob *job;
+
+  g_return_if_fail (DESCRY_IS_ENGINE (self));
+  g_return_if_fail (image != NULL);
+  g_return_if_fail (scene != NULL);
+  g_return_if_fail (n_points > 0);
+
+  priv = descry_engine_get_instance_private (self);
+  g_mutex_lock (&priv->lock);
+  promptable = priv->status->promptable_segmenter;
+  g_mutex_unlock (&priv->lock);
+  if (!promptable)
+    {
+      g_task_report_new_error (self, callback, data, descry_engine_points_async, DESCRY_ERROR, DESCRY_ERROR_MODEL_MISSING,
+                               "the segmenter takes no points");
+      return;
+    }
+
+  job = make_job (self, DESCRY_JOB_POINTS, descry_engine_points_async, image, scene, cancellable, callback, data);
+  job->object = object;
+  job->points = g_array_new (FALSE, FALSE, sizeof (DescryPoint));
+  g_array_append_vals (job->points, points, n_points);
+  job->candidate = candidate;
+  start_job (self, job);
+}
+
 static DescryJob *
 make_question (DescryEngine           *self,
                DescryImage            *image,
@@ -480,6 +521,14 @@ descry_engine_mask_finish (DescryEngine *self,
                            GError      **error)
 {
   return finish_job (self, result, descry_engine_mask_async, error);
+}
+
+DescryScene *
+descry_engine_points_finish (DescryEngine *self,
+                           GAsyncResult *result,
+                           GError      **error)
+{
+  return finish_job (self, result, descry_engine_points_async, error);
 }
 
 DescryTurn *

@@ -57,7 +57,14 @@ typedef struct
 #define DESCRY_TYPE_ENGINE (descry_engine_get_type ())
 G_DECLARE_DERIVABLE_TYPE (DescryEngine, descry_engine, DESCRY, ENGINE, GObject)
 
-typedef enum { DESCRY_JOB_ANALYZE, DESCRY_JOB_SEGMENT, DESCRY_JOB_MASK, DESCRY_JOB_ASK } DescryJobKind;
+typedef enum { DESCRY_JOB_ANALYZE, DESCRY_JOB_SEGMENT, DESCRY_JOB_MASK, DESCRY_JOB_ASK, DESCRY_JOB_POINTS } DescryJobKind;
+
+/* What a promptable segmenter is shown. */
+typedef struct
+{
+  float    x, y; /* pixels of the picture */
+  gboolean outside; /* a - point: not part of the object */
+} DescryPoint;
 
 /* What an implementation gets; owned by the task and freed with it, after it has returned: take what is
  * needed later before. Analyze: @scene is empty but for size and file. */
@@ -70,6 +77,8 @@ typedef struct
   DescryScene  *scene;
   DescryBox     box;
   guint         object;
+  GArray       *points; /* of DescryPoint, or NULL */
+  guint         candidate; /* which of the masks that a single point can mean; 0: the best */
   char         *question;
   char         *begun; /* of the answer, said already: it goes on from there; or NULL */
   GArray       *chips;
@@ -83,7 +92,7 @@ struct _DescryEngineClass
 {
   GObjectClass parent_class;
 
-  /* Takes @job. Must return through @job->task exactly once: a DescryScene (analyze, segment, mask) or a
+  /* Takes @job. Must return through @job->task exactly once: a DescryScene (analyze, segment, mask, points) or a
    * DescryTurn (ask), with its unref as destroy function. Any thread may return it. */
   void (*start) (DescryEngine *self, DescryJob *job);
 
@@ -119,6 +128,12 @@ DescryScene *descry_engine_segment_finish (DescryEngine *self, GAsyncResult *res
 /* The mask of one object now, before the others. */
 void         descry_engine_mask_async     (DescryEngine *self, DescryImage *image, DescryScene *scene, guint object, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
 DescryScene *descry_engine_mask_finish    (DescryEngine *self, GAsyncResult *result, GError **error);
+
+/* The mask of one object from + and - points, as a scene in which it is: the object @object of @scene outlined anew, or with 0 a new
+ * one. Only where the status says promptable_segmenter; elsewhere %DESCRY_ERROR_MODEL_MISSING at once. @points: at least one. */
+void         descry_engine_points_async   (DescryEngine *self, DescryImage *image, DescryScene *scene, guint object, const DescryPoint *points, guint n_points,
+                                           guint candidate, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+DescryScene *descry_engine_points_finish  (DescryEngine *self, GAsyncResult *result, GError **error);
 
 /* An answer about @scene (or about nothing, if NULL), after the turns of @history. Streams by "text". */
 void         descry_engine_ask_async      (DescryEngine *self, DescryImage *image, DescryScene *scene, GPtrArray *history, const char *question,

@@ -23,7 +23,8 @@ struct _RecordedEngine
   GMutex       lock; /* the rest */
   GMutex       turn; /* one job at a time */
   GError      *failure;
-  guint        counts[DESCRY_JOB_ASK + 1];
+  guint        counts[DESCRY_JOB_POINTS + 1];
+  guint        pointing, crowd; /* points jobs that are there; the most of them so far */
   GCancellable *caller; /* of the newest job, or NULL */
   char        *question;
   DescryAskOptions options;
@@ -146,6 +147,53 @@ replay_mask (Work *work)
 }
 
 static void
+replay_points (Work *work)
+{
+  g_autoptr (DescryScene) scene = descry_scene_copy (work->job->scene);
+  const GArray *points = work->job->points;
+  static const double factors[] = { 1.0, 0.5, 2.0 };
+  double radius = scene->height * 0.1 * factors[work->job->candidate % G_N_ELEMENTS (factors)];
+  g_autofree guint8 *bits = g_malloc0 ((gsize) scene->width * scene->height);
+  DescryObject *object = work->job->object != 0 ? descry_scene_find (scene, work->job->object) : NULL;
+  gboolean stopped;
+  guint i, x, y;
+
+  for (i = 0; i < points->len; i++)
+    {
+      const DescryPoint *point = &g_array_index (points, DescryPoint, i);
+
+      for (y = 0; y < scene->height; y++)
+        for (x = 0; x < scene->width; x++)
+          if ((x - point->x) * (x - point->x) + (y - point->y) * (y - point->y) <= radius * radius)
+            bits[(gsize) y * scene->width + x] = !point->outside;
+    }
+  if (object == NULL)
+    {
+      object = g_new0 (DescryObject, 1);
+      for (i = 0; i < scene->objects->len; i++)
+        object->id = MAX (object->id, ((DescryObject *) g_ptr_array_index (scene->objects, i))->id);
+      object->id++;
+      object->name = g_strdup ("region");
+      object->score = 1.0f;
+      object->source = DESCRY_SOURCE_CLICK;
+      g_ptr_array_add (scene->objects, object);
+    }
+  g_clear_pointer (&object->mask, descry_mask_unref);
+  object->mask = descry_mask_new (scene->width, scene->height, 0, 0, scene->width, scene->height, bits, NULL);
+  object->box = (DescryBox) { object->mask->x0, object->mask->y0, object->mask->x1, object->mask->y1 };
+
+  stopped = !pause_step (work);
+  /* Before anybody can know that the work is done. */
+  g_mutex_lock (&work->self->lock);
+  work->self->pointing--;
+  g_mutex_unlock (&work->self->lock);
+  if (stopped)
+    return_cancelled (work);
+  else
+    g_task_return_pointer (work->job->task, g_steal_pointer (&scene), (GDestroyNotify) descry_scene_unref);
+}
+
+static void
 replay_answer (Work *work)
 {
   DescryEngine *engine = DESCRY_ENGINE (work->self);
@@ -222,6 +270,9 @@ work_thread (gpointer data)
       case DESCRY_JOB_ASK:
         replay_answer (work);
         break;
+      case DESCRY_JOB_POINTS:
+        replay_points (work);
+        break;
       default:
         g_assert_not_reached ();
       }
@@ -254,6 +305,11 @@ recorded_engine_start (DescryEngine *engine,
 
   g_mutex_lock (&self->lock);
   self->counts[job->kind]++;
+  if (job->kind == DESCRY_JOB_POINTS)
+    {
+      self->pointing++;
+      self->crowd = MAX (self->crowd, self->pointing);
+    }
   g_set_object (&self->caller, job->caller);
   if (job->kind == DESCRY_JOB_ASK)
     {
@@ -398,6 +454,27 @@ recorded_engine_options (RecordedEngine *self)
   options = self->options;
   g_mutex_unlock (&self->lock);
   return options;
+}
+
+void
+recorded_engine_set_promptable (RecordedEngine *self,
+                                gboolean        promptable)
+{
+  DescryEngineStatus *status = descry_engine_status (DESCRY_ENGINE (self));
+
+  status->promptable_segmenter = promptable;
+  descry_engine_set_status (DESCRY_ENGINE (self), status);
+}
+
+guint
+recorded_engine_crowd (RecordedEngine *self)
+{
+  guint crowd;
+
+  g_mutex_lock (&self->lock);
+  crowd = self->crowd;
+  g_mutex_unlock (&self->lock);
+  return crowd;
 }
 
 void

@@ -26,6 +26,11 @@ void            recorded_engine_set_left_out (RecordedEngine *self, guint n_turn
 /* What the newest job was asked with, or NULL. (transfer full) */
 GCancellable   *recorded_engine_caller     (RecordedEngine *self);
 guint           recorded_engine_count      (RecordedEngine *self, DescryJobKind kind);
+/* Whether + and - points can be had: a disc of a tenth of the picture's height around each + point, less one around each - point; the
+ * other candidates are half and twice as large. */
+void            recorded_engine_set_promptable (RecordedEngine *self, gboolean promptable);
+/* The most points jobs that waited or ran at one time. */
+guint           recorded_engine_crowd      (RecordedEngine *self);
 /* What the newest question came with: copies. */
 char           *recorded_engine_question   (RecordedEngine *self);
 GArray         *recorded_engine_chips      (RecordedEngine *self);
