@@ -263,6 +263,21 @@ read_log (Log        *log,
     }
 }
 
+/* Every other one is killed at any time, while it is starting too; the rest when it has begun to ask, however busy the
+ * machine is. */
+static void
+wait_a_while (const char *path,
+              gboolean    started,
+              gint32      longest)
+{
+  gint64 deadline = g_get_monotonic_time () + ui_test_patience () * G_TIME_SPAN_SECOND;
+  GStatBuf status;
+
+  while (started && (g_stat (path, &status) != 0 || status.st_size == 0) && g_get_monotonic_time () < deadline)
+    g_usleep (5000);
+  g_usleep ((gulong) g_test_rand_int_range (started ? 0 : 200, longest) * 1000);
+}
+
 static DescryStore *
 open_store (void)
 {
@@ -362,7 +377,7 @@ test_kill (void)
       Log log;
 
       g_assert_no_error (error);
-      g_usleep ((gulong) g_test_rand_int_range (200, longest) * 1000);
+      wait_a_while (path, i % 2 == 1, longest);
       killed = g_get_monotonic_time ();
       g_subprocess_force_exit (process);
       g_subprocess_wait (process, NULL, NULL);

@@ -16,6 +16,12 @@ wake_cb (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
+guint
+ui_test_patience (void)
+{
+  return g_getenv ("DESCRY_TEST_SLOW") != NULL ? 300 : 30;
+}
+
 void
 ui_test_turn (void)
 {
