@@ -7,6 +7,7 @@
 
 #include "config.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,21 +47,23 @@ make_answer (guint turn,
   return g_string_free (text, FALSE);
 }
 
-/* Writes until it is killed. */
+/* Writes until it is killed. @who: of the writers; each has a picture of its own. */
 static int
 write_answers (const char *path,
-               guint       turn)
+               guint       turn,
+               const char *who)
 {
+  g_autofree char *own = g_strconcat (who, hash + strlen (who), NULL);
   g_autoptr (DescryScene) scene = scene_table ();
   g_autofree char *message = NULL;
   DescryStore *store = descry_store_open (path, &message, NULL);
 
-  if (store == NULL || message != NULL || !descry_store_remember (store, hash, "photo.jpg", "/photo.jpg", NULL))
+  if (store == NULL || message != NULL || !descry_store_remember (store, own, "photo.jpg", "/photo.jpg", NULL))
     return 1;
 
   for (;; turn++)
     {
-      g_autofree char *key = g_strdup_printf ("turn-%u", turn);
+      g_autofree char *key = g_strdup_printf ("%sturn-%u", who, turn);
       guint i;
 
       for (i = 0; i <= PARAGRAPHS; i++)
@@ -69,15 +72,24 @@ write_answers (const char *path,
           Said said = { turn, i };
 
           part->answer = make_answer (turn, i);
-          if (!descry_store_keep_turn (store, hash, key, part, i == PARAGRAPHS, NULL) || write (STDOUT_FILENO, &said, sizeof said) != sizeof said)
+          if (!descry_store_keep_turn (store, own, key, part, i == PARAGRAPHS, NULL) || write (STDOUT_FILENO, &said, sizeof said) != sizeof said)
             return 1;
         }
-      if (!descry_store_keep_scene (store, hash, scene, NULL, TRUE, NULL))
+      if (!descry_store_keep_scene (store, own, scene, NULL, TRUE, NULL))
         return 1;
       /* Forgetting rewrites the file: the worst moment to be killed in. */
       if (turn % 16 == 7 && !descry_store_forget_picture (store, "another", NULL))
         return 1;
     }
+}
+
+/* Until the writer has said something: how long its start takes is the machine's business. */
+static void
+wait_first (int out)
+{
+  struct pollfd poll_out = { out, POLLIN, 0 };
+
+  g_assert_cmpint (poll (&poll_out, 1, 60000), ==, 1);
 }
 
 static void
@@ -122,6 +134,9 @@ test_kill (void)
       int status, out;
 
       g_assert_true (g_spawn_async_with_pipes (NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &pid, NULL, &out, NULL, &error));
+      /* Some while it starts, most while it writes. */
+      if (i % 4 != 0)
+        wait_first (out);
       g_usleep ((gulong) g_test_rand_int_range (1000, longest));
       g_assert_cmpint (kill (pid, SIGKILL), ==, 0);
       g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
@@ -173,16 +188,129 @@ test_kill (void)
   g_assert_cmpuint (finished, >, kills);
 }
 
+/* --------- Two at once ------------------ */
+
+typedef struct
+{
+  const char *who;
+  char       *hash;
+  GPid        pid;
+  int         out;
+  GArray     *promised; /* paragraphs of each turn */
+} Writer;
+
+static void
+writer_start (Writer     *writer,
+              const char *path)
+{
+  g_autofree char *first = g_strdup_printf ("%u", writer->promised->len + 1);
+  char *argv[] = { (char *) program, (char *) "--write", (char *) path, first, (char *) writer->who, NULL };
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (g_spawn_async_with_pipes (NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &writer->pid, NULL, &writer->out, NULL, &error));
+}
+
+/* Kills it and reads what it had said. */
+static guint
+writer_kill (Writer *writer)
+{
+  guint n = 0;
+  Said said;
+  int status;
+
+  g_assert_cmpint (kill (writer->pid, SIGKILL), ==, 0);
+  g_assert_cmpint (waitpid (writer->pid, &status, 0), ==, writer->pid);
+  g_assert_true (WIFSIGNALED (status) && WTERMSIG (status) == SIGKILL); /* it had not ended for want of the file */
+  for (; read (writer->out, &said, sizeof said) == sizeof said; n += said.paragraphs > 0)
+    {
+      if (writer->promised->len < said.turn)
+        g_array_set_size (writer->promised, said.turn);
+      g_array_index (writer->promised, guint32, said.turn - 1) = said.paragraphs;
+    }
+  close (writer->out);
+  return n;
+}
+
+/* All that it had said to be written is in the file, of no turn more than there is. */
+static void
+writer_check (Writer     *writer,
+              const char *path)
+{
+  g_autofree char *message = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DescryStore) store = descry_store_open (path, &message, &error);
+  g_autoptr (GPtrArray) turns = NULL;
+  guint i;
+
+  g_assert_no_error (error);
+  g_assert_null (message);
+  turns = descry_store_load_turns (store, writer->hash, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (turns->len, >=, writer->promised->len);
+  g_assert_cmpuint (turns->len, <=, writer->promised->len + 1);
+  for (i = 0; i < writer->promised->len; i++)
+    {
+      const DescryKeptTurn *kept = g_ptr_array_index (turns, i);
+      g_autofree char *least = make_answer (i + 1, g_array_index (writer->promised, guint32, i));
+
+      g_assert_true (g_str_has_prefix (kept->turn->answer, least));
+    }
+  g_array_set_size (writer->promised, turns->len);
+}
+
+/* Two instances have the file open; one is killed while the other goes on, which then is killed too. */
+static void
+test_two (void)
+{
+  g_autofree char *path = scratch_path ("two.sqlite");
+  guint kills = g_test_slow () ? KILLS_SLOW / 2 : KILLS / 3, written[2] = { 0, 0 };
+  gint32 longest = g_getenv ("DESCRY_TEST_SLOW") != NULL ? 600000 : 120000;
+  Writer writers[2] = { { "aa" }, { "bb" } };
+  guint i, k;
+
+  for (k = 0; k < 2; k++)
+    {
+      writers[k].hash = g_strconcat (writers[k].who, hash + 2, NULL);
+      writers[k].promised = g_array_new (FALSE, TRUE, sizeof (guint32));
+    }
+  for (i = 0; i < kills; i++)
+    {
+      guint first = (guint) g_test_rand_int_range (0, 2);
+
+      for (k = 0; k < 2; k++)
+        writer_start (&writers[k], path);
+      if (i % 4 != 0)
+        for (k = 0; k < 2; k++)
+          wait_first (writers[k].out);
+      g_usleep ((gulong) g_test_rand_int_range (1000, longest));
+      written[first] += writer_kill (&writers[first]);
+      writer_check (&writers[first], path); /* while the other writes */
+      g_usleep ((gulong) g_test_rand_int_range (1000, longest));
+      written[1 - first] += writer_kill (&writers[1 - first]);
+      for (k = 0; k < 2; k++)
+        writer_check (&writers[k], path);
+      check_file (path);
+    }
+  g_test_message ("%u kills of each, %u and %u paragraphs said to be written, all there", kills, written[0], written[1]);
+  for (k = 0; k < 2; k++)
+    {
+      g_assert_cmpuint (written[k], >, 0);
+      g_free (writers[k].hash);
+      g_array_unref (writers[k].promised);
+    }
+}
+
 int
 main (int    argc,
       char **argv)
 {
-  if (argc == 4 && g_str_equal (argv[1], "--write"))
-    return write_answers (argv[2], (guint) atoi (argv[3]));
+  if (argc >= 4 && g_str_equal (argv[1], "--write"))
+    return write_answers (argv[2], (guint) atoi (argv[3]), argc > 4 ? argv[4] : "");
 
   program = argv[0];
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/library/kill", test_kill);
+  g_test_add_func ("/library/kill two", test_two);
 
   return scratch_run ();
 }
