@@ -12,6 +12,9 @@
 #include <gio/gio.h>
 #include <glib/gi18n.h>
 
+#define BEGIN_MS 5000 /* for a transaction to begin */
+#define PAUSE_MS 20
+
 void
 library_set_error (sqlite3    *db,
                    int         code,
@@ -118,14 +121,29 @@ gboolean
 library_begin (DescryStore *self,
                GError     **error)
 {
+  gint64 until;
+  int code;
+
   if (self->read_only)
     {
       g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_READ_ONLY, _("the library can only be read"));
       return FALSE;
     }
 
-  /* The lock at once: a reader that becomes a writer late can meet another one, and neither may wait then. */
-  return library_execute (self, "BEGIN IMMEDIATE", error);
+  /* The lock at once: a reader that becomes a writer late can meet another one, and neither may wait then. SQLite itself does
+   * not wait while another process recovers the log of one that was killed. */
+  until = g_get_monotonic_time () + BEGIN_MS * G_TIME_SPAN_MILLISECOND;
+  while ((code = sqlite3_exec (self->db, "BEGIN IMMEDIATE", NULL, NULL, NULL)) != SQLITE_OK)
+    {
+      if ((code & 0xff) != SQLITE_BUSY || g_get_monotonic_time () > until)
+        {
+          library_set_error (self->db, code, error);
+          return FALSE;
+        }
+      g_usleep (PAUSE_MS * 1000);
+    }
+
+  return TRUE;
 }
 
 gboolean

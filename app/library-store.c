@@ -177,6 +177,7 @@ descry_store_open (const char *path,
   g_autofree char *lock_path = g_strconcat (path, ".lock", NULL);
   g_autoptr (GError) local = NULL;
   DescryStore *self;
+  gint64 until = g_get_monotonic_time () + BUSY_MS * G_TIME_SPAN_MILLISECOND;
   int lock;
 
   g_return_val_if_fail (path != NULL && message != NULL, NULL);
@@ -191,7 +192,14 @@ descry_store_open (const char *path,
     while (flock (lock, LOCK_EX) != 0 && errno == EINTR)
       ;
 
+  /* SQLite does not wait while another process recovers the log of one that was killed, or folds its own in. */
   self = open_writable (path, &local);
+  while (self == NULL && g_error_matches (local, G_IO_ERROR, G_IO_ERROR_BUSY) && g_get_monotonic_time () < until)
+    {
+      g_clear_error (&local);
+      g_usleep (BUSY_PAUSE_MS * 1000);
+      self = open_writable (path, &local);
+    }
   if (self == NULL && g_error_matches (local, G_IO_ERROR, G_IO_ERROR_INVALID_DATA))
     {
       g_autofree char *aside = set_aside (path, error);

@@ -47,6 +47,14 @@ make_answer (guint turn,
   return g_string_free (text, FALSE);
 }
 
+static int
+give_up (const char   *what,
+         const GError *error)
+{
+  g_printerr ("the writer ends: %s: %s\n", what, error != NULL ? error->message : "no error");
+  return 1;
+}
+
 /* Writes until it is killed. @who: of the writers; each has a picture of its own. */
 static int
 write_answers (const char *path,
@@ -56,10 +64,16 @@ write_answers (const char *path,
   g_autofree char *own = g_strconcat (who, hash + strlen (who), NULL);
   g_autoptr (DescryScene) scene = scene_table ();
   g_autofree char *message = NULL;
-  DescryStore *store = descry_store_open (path, &message, NULL);
+  g_autoptr (GError) error = NULL;
+  DescryStore *store;
 
-  if (store == NULL || message != NULL || !descry_store_remember (store, own, "photo.jpg", "/photo.jpg", NULL))
-    return 1;
+  /* As the library's thread does: where another process has the file it is tried again. */
+  while ((store = descry_store_open (path, &message, &error)) == NULL && g_error_matches (error, G_IO_ERROR, G_IO_ERROR_BUSY))
+    g_clear_error (&error);
+  if (store == NULL || message != NULL)
+    return give_up (message != NULL ? message : "opening", error);
+  if (!descry_store_remember (store, own, "photo.jpg", "/photo.jpg", &error))
+    return give_up ("a picture", error);
 
   for (;; turn++)
     {
@@ -72,14 +86,19 @@ write_answers (const char *path,
           Said said = { turn, i };
 
           part->answer = make_answer (turn, i);
-          if (!descry_store_keep_turn (store, own, key, part, i == PARAGRAPHS, NULL) || write (STDOUT_FILENO, &said, sizeof said) != sizeof said)
-            return 1;
+          if (!descry_store_keep_turn (store, own, key, part, i == PARAGRAPHS, &error) || write (STDOUT_FILENO, &said, sizeof said) != sizeof said)
+            return give_up ("a turn", error);
         }
-      if (!descry_store_keep_scene (store, own, scene, NULL, TRUE, NULL))
-        return 1;
-      /* Forgetting rewrites the file: the worst moment to be killed in. */
-      if (turn % 16 == 7 && !descry_store_forget_picture (store, "another", NULL))
-        return 1;
+      if (!descry_store_keep_scene (store, own, scene, NULL, TRUE, &error))
+        return give_up ("a scene", error);
+      /* Forgetting rewrites the file: the worst moment to be killed in. Where another process reads all the while it may give up, and
+       * says so. */
+      if (turn % 16 == 7 && !descry_store_forget_picture (store, "another", &error))
+        {
+          if (*who == '\0' || !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_BUSY))
+            return give_up ("forgetting", error);
+          g_clear_error (&error);
+        }
     }
 }
 
@@ -238,10 +257,12 @@ writer_check (Writer     *writer,
 {
   g_autofree char *message = NULL;
   g_autoptr (GError) error = NULL;
-  g_autoptr (DescryStore) store = descry_store_open (path, &message, &error);
+  g_autoptr (DescryStore) store = NULL;
   g_autoptr (GPtrArray) turns = NULL;
   guint i;
 
+  while ((store = descry_store_open (path, &message, &error)) == NULL && g_error_matches (error, G_IO_ERROR, G_IO_ERROR_BUSY))
+    g_clear_error (&error);
   g_assert_no_error (error);
   g_assert_null (message);
   turns = descry_store_load_turns (store, writer->hash, &error);
