@@ -2,7 +2,9 @@
  * 10,000 tokens; memory over 50 pictures
  *
  * A frame is prepare (size_allocate), snapshot and drawing by the Cairo renderer at 1600 x 1000, on
- * the main thread, as GSK does it without a GPU.
+ * the main thread, as GSK does it without a GPU. With GSK_RENDERER=gl the frames are also drawn by
+ * GSK's GL renderer; a frame is done when GL says so, and since a GL in software has threads of its
+ * own, processor time of the whole process is told beside the main thread's.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -11,8 +13,13 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifdef HAVE_EPOXY
+#include <epoxy/gl.h>
+#endif
 
 #include "tests/display/recorded-engine.h"
 #include "tests/display/ui-test.h"
@@ -22,6 +29,7 @@
 
 #define WIDTH 1600
 #define HEIGHT 1000
+#define GL_FRAMES 40 /* fewer: in software, beside other work, one may take a second of the clock */
 
 /* Processor time of the main thread, microseconds: other work on the machine does not count. */
 static gint64
@@ -30,6 +38,16 @@ now (void)
   struct timespec time;
 
   clock_gettime (CLOCK_THREAD_CPUTIME_ID, &time);
+  return (gint64) time.tv_sec * G_USEC_PER_SEC + time.tv_nsec / 1000;
+}
+
+/* The same of all threads. */
+static gint64
+now_process (void)
+{
+  struct timespec time;
+
+  clock_gettime (CLOCK_PROCESS_CPUTIME_ID, &time);
   return (gint64) time.tv_sec * G_USEC_PER_SEC + time.tv_nsec / 1000;
 }
 
@@ -134,9 +152,89 @@ measure (DescryCanvas *canvas,
   cairo_surface_destroy (surface);
 }
 
+/* --------- GL ------------------ */
+
+static gboolean
+is_gl (GskRenderer *renderer)
+{
+  const char *name = G_OBJECT_TYPE_NAME (renderer);
+  gboolean gl = strcmp (name, "GskNglRenderer") == 0 || strcmp (name, "GskGLRenderer") == 0;
+
+#ifndef HAVE_EPOXY
+  if (gl)
+    g_print ("the GL renderer is not measured: built without libepoxy\n");
+  gl = FALSE;
+#endif
+  return gl;
+}
+
+/* Of one node; what it took the main thread, all threads, and the clock, milliseconds. */
+static void
+draw_by_gl (GskRenderer   *renderer,
+            GskRenderNode *node,
+            double         ms[3])
+{
+  gint64 main_start = now (), process_start = now_process (), start = g_get_monotonic_time ();
+  g_autoptr (GdkTexture) texture = gsk_renderer_render_texture (renderer, node, &GRAPHENE_RECT_INIT (0, 0, WIDTH, HEIGHT));
+
+#ifdef HAVE_EPOXY
+  glFinish ();
+#endif
+  ms[0] = (now () - main_start) / 1000.0;
+  ms[1] = (now_process () - process_start) / 1000.0;
+  ms[2] = (g_get_monotonic_time () - start) / 1000.0;
+}
+
+static void
+report_gl (const char *what,
+           double     *columns[3],
+           guint       n)
+{
+  static const char *const names[] = { "main thread", "all threads", "clock" };
+  guint i;
+
+  for (i = 0; i < 3; i++)
+    {
+      g_autofree char *line = g_strdup_printf ("%s, GL: %s", what, names[i]);
+
+      report (line, columns[i], n);
+      g_free (columns[i]);
+    }
+}
+
+/* @step: NULL draws @node again and again. */
+static void
+measure_gl (GskRenderer   *renderer,
+            DescryCanvas  *canvas,
+            GskRenderNode *fixed,
+            const char    *what,
+            Step           step,
+            guint          n)
+{
+  double *columns[3] = { g_new (double, n), g_new (double, n), g_new (double, n) };
+  guint i, k;
+
+  for (i = 0; i < n + 20; i++) /* the first fill the caches */
+    {
+      GskRenderNode *node;
+      double ms[3];
+
+      if (step != NULL)
+        step (canvas, i);
+      node = step != NULL ? make_node (GTK_WIDGET (canvas)) : gsk_render_node_ref (fixed);
+      draw_by_gl (renderer, node, ms);
+      for (k = 0; k < 3 && i >= 20; k++)
+        columns[k][i - 20] = ms[k];
+      gsk_render_node_unref (node);
+      g_main_context_iteration (NULL, FALSE);
+    }
+  report_gl (what, columns, n);
+}
+
 /* The yardstick: one texture of the size of the view, drawn once. */
 static void
-measure_blit (guint n)
+measure_blit (GskRenderer *renderer,
+              guint        n)
 {
   g_autofree double *ms = g_new (double, n);
   gsize size = (gsize) WIDTH * HEIGHT * 4;
@@ -157,6 +255,8 @@ measure_blit (guint n)
       ms[i] = (now () - start) / 1000.0;
     }
   report ("one textured blit", ms, n);
+  if (is_gl (renderer))
+    measure_gl (renderer, NULL, node, "one textured blit", NULL, GL_FRAMES);
   cairo_surface_destroy (surface);
 }
 
@@ -242,13 +342,15 @@ measure_memory (DescryCanvas *canvas)
 
 static void
 measure_canvas (GtkWindow *window,
-                gint64     began)
+                gint64     began,
+                gboolean   frames_only)
 {
   g_autoptr (DescryScene) scene = NULL;
   g_autoptr (DescryImage) image = recorded_picture_new (6000, 4000, 200, &scene);
   GtkWidget *scroller;
   DescryCanvas *canvas;
   DescryTilerStats stats;
+  GskRenderer *renderer;
   guint tiles, masks;
   gint64 start;
 
@@ -262,7 +364,8 @@ measure_canvas (GtkWindow *window,
   g_print ("first paint of an empty canvas, toolkit included: %.0f ms\n", (g_get_monotonic_time () - began) / 1000.0);
   ui_test_pump (200);
 
-  measure_memory (canvas);
+  if (!frames_only)
+    measure_memory (canvas);
   descry_canvas_get_stats (canvas, &stats);
   masks = stats.masks;
   start = g_get_monotonic_time ();
@@ -276,7 +379,8 @@ measure_canvas (GtkWindow *window,
   while (stats.pending > 0 || stats.bytes == 0);
   g_print ("picture, tiles and %u masks ready after %.0f ms\n", stats.masks - masks, (g_get_monotonic_time () - start) / 1000.0);
 
-  measure_blit (200);
+  renderer = gtk_native_get_renderer (GTK_NATIVE (window));
+  measure_blit (renderer, 200);
   descry_canvas_zoom_at (canvas, 0.5, WIDTH / 2.0, HEIGHT / 2.0);
   ui_test_pump (300);
   do
@@ -293,15 +397,23 @@ measure_canvas (GtkWindow *window,
   descry_canvas_get_stats (canvas, &stats);
   g_print ("tiles made while panning among loaded ones: %u; textures hold %.0f MiB\n", stats.tiles - tiles, stats.bytes / 1048576.0);
   measure (canvas, "hover", hover_step, 400);
+  if (is_gl (renderer))
+    {
+      measure_gl (renderer, canvas, NULL, "pan, tiles loaded", pan_step, GL_FRAMES);
+      measure_gl (renderer, canvas, NULL, "hover", hover_step, GL_FRAMES);
+    }
   measure (canvas, "zoom", zoom_step, 200);
+  if (is_gl (renderer))
+    measure_gl (renderer, canvas, NULL, "zoom", zoom_step, GL_FRAMES);
 }
 
-/* @argv[1]: "tokens" for the answers alone. */
+/* @argv[1]: "tokens" for the answers alone, "frames" for pan, hover and zoom alone. */
 int
 main (int    argc,
       char **argv)
 {
   gint64 began = g_get_monotonic_time ();
+  const char *only = argc > 1 ? argv[1] : "";
   GtkWidget *window;
 
   gtk_init ();
@@ -309,10 +421,11 @@ main (int    argc,
   window = gtk_window_new ();
   gtk_window_set_decorated (GTK_WINDOW (window), FALSE);
   gtk_window_set_default_size (GTK_WINDOW (window), WIDTH, HEIGHT);
-  if (argc < 2 || !g_str_equal (argv[1], "tokens"))
-    measure_canvas (GTK_WINDOW (window), began);
+  if (!g_str_equal (only, "tokens"))
+    measure_canvas (GTK_WINDOW (window), began, g_str_equal (only, "frames"));
   gtk_window_present (GTK_WINDOW (window));
-  measure_tokens (GTK_WINDOW (window));
+  if (!g_str_equal (only, "frames"))
+    measure_tokens (GTK_WINDOW (window));
 
   gtk_window_destroy (GTK_WINDOW (window));
   ui_test_pump (100);

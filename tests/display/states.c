@@ -472,6 +472,59 @@ test_inspect (Fixture      *fixture,
   look_at (fixture, "inspect");
 }
 
+static void
+test_compare (Fixture      *fixture,
+              gconstpointer data)
+{
+  const guint ids[] = { 1, 4 };
+
+  make_window (fixture);
+  open_picture (fixture);
+  descry_canvas_select (descry_window_get_canvas (fixture->window), ids, G_N_ELEMENTS (ids));
+  gtk_widget_activate_action (GTK_WIDGET (fixture->window), "win.panel", "s", "inspect");
+  look_at (fixture, "compare");
+}
+
+/* A full disk, a folder that cannot be written: said until it is closed, and everything else goes on. */
+static void
+test_trouble (Fixture      *fixture,
+              gconstpointer data)
+{
+  make_window (fixture);
+  open_picture (fixture);
+  descry_window_show_trouble (fixture->window, "What is changed and said is not kept for now: database or disk is full");
+  check_bar (fixture, "disk is full", FALSE, FALSE, FALSE);
+  look_at (fixture, "trouble");
+  gtk_widget_activate (find_button (fixture, "Close the message"));
+  WAIT_WHILE (descry_window_get_message (fixture->window) != NULL);
+}
+
+/* A region made of points, and where the segmenter takes none. */
+static void
+test_points (Fixture      *fixture,
+             gconstpointer data)
+{
+  static const DescryPoint points[] = { { 320, 60, FALSE }, { 400, 60, FALSE }, { 360, 60, TRUE } };
+  DescryCanvas *canvas;
+
+  recorded_engine_set_promptable (fixture->engine, TRUE);
+  make_window (fixture);
+  open_picture (fixture);
+  canvas = descry_window_get_canvas (fixture->window);
+  WAIT_WHILE (find_button (fixture, "Add points to a region (Shift+click)") == NULL);
+  descry_canvas_set_points (canvas, points, G_N_ELEMENTS (points));
+  g_signal_emit_by_name (canvas, "points-changed", FALSE);
+  WAIT_WHILE (!descry_window_is_idle (fixture->window));
+  g_assert_cmpuint (recorded_engine_count (fixture->engine, DESCRY_JOB_POINTS), ==, 1);
+  look_at (fixture, "points");
+
+  recorded_engine_set_promptable (fixture->engine, FALSE);
+  WAIT_WHILE (find_button (fixture, "Add points to a region (Shift+click)") != NULL);
+  g_assert_cmpuint (descry_canvas_get_points (canvas)->len, ==, 0);
+  g_assert_false (gtk_widget_is_sensitive (find_button (fixture, "This segmenter works on whole regions: click or draw a box instead of + and − points.")));
+  look_at (fixture, "no-points");
+}
+
 /* The application's windows are tested elsewhere; here their buttons must look as they do. */
 static void
 nothing_action (GSimpleAction *action,
@@ -517,6 +570,9 @@ main (int    argc,
     { "/states/nothing found", test_nothing_found },
     { "/states/conversation", test_conversation },
     { "/states/inspect", test_inspect },
+    { "/states/compare", test_compare },
+    { "/states/trouble", test_trouble },
+    { "/states/points", test_points },
   };
   static const GActionEntry actions[] = { { "models", nothing_action }, { "devices", nothing_action } };
   int status;
