@@ -13,6 +13,8 @@
 
 /* Bytes sent to the device in one piece. */
 #define PIECE (16u << 20)
+#define MAX_PACKERS 8 /* threads */
+#define LEAST_SHARE (256u << 10) /* bytes that are worth one */
 
 const char *
 descry_weight_format (const DescryWeight *weight)
@@ -54,61 +56,96 @@ upload (DescryWeight  *weight,
   return descry_run_finish (run, error);
 }
 
+/* Rows from @first to before @end, one thread's share. */
+typedef struct
+{
+  const DescryWeight     *weight;
+  const DescryWeightPart *parts;
+  guint8                 *packed;
+  guint                   n_parts, first, end;
+  GError                 *error;
+} Share;
+
+static gpointer
+pack_share (gpointer data)
+{
+  Share *share = data;
+  const DescryWeight *weight = share->weight;
+  gboolean panels = descry_device_family (weight->device) == DESCRY_FAMILY_CPU;
+  const DescryWeightFormat *format = descry_weight_format_find (weight->type);
+  gsize row_bytes = descry_weight_format_row (format, weight->k);
+  float *values = descry_try_alloc (weight->k, sizeof *values);
+  guint part, i, r = 0;
+
+  if (values == NULL)
+    g_set_error (&share->error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "%s: no memory for a row", weight->name);
+
+  for (part = 0; part < share->n_parts && share->error == NULL; part++)
+    {
+      const DescryWeightPart *p = &share->parts[part];
+      guint64 stride;
+
+      if (!descry_ggml_bytes (p->type, weight->k, &stride))
+        g_set_error (&share->error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "%s: rows of %u do not fit the blocks of type %d", weight->name, weight->k, p->type);
+      for (i = 0; i < p->n && share->error == NULL; i++, r++)
+        {
+          const guint8 *row = (const guint8 *) p->data + i * stride;
+
+          if (r < share->first || r >= share->end)
+            continue;
+          if (p->type != weight->type)
+            {
+              if (!descry_ggml_dequantise (p->type, row, weight->k, values))
+                {
+                  g_set_error (&share->error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "%s: its type, %s, is not one of weights", weight->name, descry_ggml_name (p->type));
+                  break;
+                }
+              row = (const guint8 *) values;
+            }
+          if (panels ? !descry_weight_format_pack_panel (format, weight->k, row, share->packed + r / DESCRY_PANEL * row_bytes * DESCRY_PANEL, r % DESCRY_PANEL)
+                     : !descry_weight_format_pack_plain (format, weight->n, weight->k, row, share->packed, r))
+            g_set_error (&share->error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "%s: row %u holds numbers that are not finite", weight->name, i);
+        }
+    }
+
+  descry_free (values);
+  return NULL;
+}
+
+/* In whole panels, so that no two threads write to one. A small weight is not worth a thread. */
 static gboolean
-pack (DescryWeight           *weight,
+pack (const DescryWeight     *weight,
       const DescryWeightPart *parts,
       guint                   n_parts,
       guint8                 *packed,
       GError                **error)
 {
-  gboolean panels = descry_device_family (weight->device) == DESCRY_FAMILY_CPU;
-  const DescryWeightFormat *format = descry_weight_format_find (weight->type);
-  gsize row_bytes = descry_weight_format_row (format, weight->k);
-  float *values = NULL;
-  gboolean result = TRUE;
-  guint part, i, r = 0;
+  guint panels = (weight->n + DESCRY_PANEL - 1) / DESCRY_PANEL, n = CLAMP (weight->bytes / LEAST_SHARE, 1, MIN (MAX_PACKERS, MIN (panels, g_get_num_processors ()))), i;
+  GThread *threads[MAX_PACKERS] = { NULL };
+  Share shares[MAX_PACKERS];
+  gboolean ok = TRUE;
 
-  values = descry_try_alloc (weight->k, sizeof *values);
-  if (values == NULL)
+  for (i = 0; i < n; i++)
     {
-      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "%s: no memory for a row", weight->name);
-      result = FALSE;
+      shares[i] = (Share) { .weight = weight, .parts = parts, .packed = packed, .n_parts = n_parts,
+                            .first = (guint) ((guint64) panels * i / n * DESCRY_PANEL), .end = (guint) ((guint64) panels * (i + 1) / n * DESCRY_PANEL) };
+      threads[i] = i + 1 < n ? g_thread_try_new ("pack", pack_share, &shares[i], NULL) : NULL;
+      if (threads[i] == NULL)
+        pack_share (&shares[i]);
+    }
+  for (i = 0; i < n; i++)
+    {
+      if (threads[i] != NULL)
+        g_thread_join (threads[i]);
+      if (shares[i].error == NULL)
+        continue;
+      if (ok)
+        g_propagate_error (error, g_steal_pointer (&shares[i].error));
+      ok = FALSE;
+      g_clear_error (&shares[i].error);
     }
 
-  for (part = 0; part < n_parts && result; part++)
-    {
-      guint64 stride;
-
-      if (!descry_ggml_bytes (parts[part].type, weight->k, &stride))
-        {
-          g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "%s: rows of %u do not fit the blocks of type %d", weight->name, weight->k, parts[part].type);
-          result = FALSE;
-        }
-      for (i = 0; i < parts[part].n && result; i++, r++)
-        {
-          const guint8 *row = (const guint8 *) parts[part].data + i * stride;
-
-          if (parts[part].type != weight->type)
-            {
-              if (!descry_ggml_dequantise (parts[part].type, row, weight->k, values))
-                {
-                  g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "%s: its type, %s, is not one of weights", weight->name, descry_ggml_name (parts[part].type));
-                  result = FALSE;
-                  break;
-                }
-              row = (const guint8 *) values;
-            }
-          if (panels ? !descry_weight_format_pack_panel (format, weight->k, row, packed + r / DESCRY_PANEL * row_bytes * DESCRY_PANEL, r % DESCRY_PANEL)
-                     : !descry_weight_format_pack_plain (format, weight->n, weight->k, row, packed, r))
-            {
-              g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "%s: row %u holds numbers that are not finite", weight->name, i);
-              result = FALSE;
-            }
-        }
-    }
-
-  descry_free (values);
-  return result;
+  return ok;
 }
 
 DescryWeight *
