@@ -265,7 +265,7 @@ time_connector (Bench   *bench,
       gint64 begin = g_get_monotonic_time ();
       g_autofree char *reason = NULL;
       g_autoptr (GError) failure = NULL;
-      g_autoptr (DescrySoftTokens) tokens = descry_pipeline_soft_tokens (bench->pipeline, image, scene, 0.5f, &reason, NULL, &failure);
+      g_autoptr (DescrySoftTokens) tokens = descry_pipeline_soft_tokens (bench->pipeline, image, scene, 0.5f, NULL, 0, &reason, NULL, &failure);
 
       if (failure != NULL)
         {

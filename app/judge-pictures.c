@@ -41,14 +41,20 @@ typedef struct
 } Judge;
 
 static DescrySoftTokens *
-soft_tokens (Judge         *judge,
-             DescryPicture *picture,
-             GError       **error)
+soft_tokens (Judge                       *judge,
+             DescryPicture               *picture,
+             const DescryPictureQuestion *question, /* NULL: of another picture */
+             GError                     **error)
 {
+  const guint n = question != NULL ? question->n_pointed : 0;
+  g_autofree guint *pointed = g_new (guint, MAX (n, 1));
   g_autoptr (DescryScene) scene = descry_picture_scene (picture);
   DescryTokens tokens = { .height = picture->grid_height, .width = picture->grid_width, .channels = picture->channels, .values = picture->grid };
+  guint i;
 
-  return descry_connector_run (judge->connector, &tokens, scene, 0.0f, judge->cancellable, error);
+  for (i = 0; i < n; i++)
+    pointed[i] = question->pointed[i] + 1; /* ids of the scene count from 1 */
+  return descry_connector_run (judge->connector, &tokens, scene, 0.0f, pointed, n, judge->cancellable, error);
 }
 
 static gboolean
@@ -120,12 +126,6 @@ judge_picture (Judge         *judge,
       if (other == NULL)
         return FALSE;
     }
-  if (way != WAY_OFF)
-    {
-      soft = soft_tokens (judge, other != NULL ? other : picture, error);
-      if (soft == NULL)
-        return FALSE;
-    }
   for (i = 0; i < picture->questions->len; i++)
     {
       const DescryPictureQuestion *question = g_ptr_array_index (picture->questions, i);
@@ -134,6 +134,13 @@ judge_picture (Judge         *judge,
 
       if (share == NULL)
         g_hash_table_insert (judge->shares, g_strdup (kind), share = g_new0 (Share, 1));
+      if (way != WAY_OFF)
+        {
+          g_clear_pointer (&soft, descry_soft_tokens_unref);
+          soft = soft_tokens (judge, other != NULL ? other : picture, other != NULL ? NULL : question, error);
+          if (soft == NULL)
+            return FALSE;
+        }
       if (!answer (judge, question, soft, text, error))
         return FALSE;
       share->all++;

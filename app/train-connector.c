@@ -225,18 +225,62 @@ question_ids (Work                        *work,
   return ids;
 }
 
-/* Questions of picture @place in an order drawn by @rand, until its share of the rows is full. What the text answers is asked with
- * the soft tokens of another picture, now and then: where both speak of the same thing, the text is right. */
-static void
+/* Picture @index once more among the batch's, with what @question points at (nullable) first. */
+static gboolean
+add_picture (Work                        *work,
+             Batch                       *batch,
+             DescrySplit                  split,
+             guint64                      index,
+             const DescryPictureQuestion *question,
+             gboolean                     gradients,
+             GError                     **error)
+{
+  g_autoptr (DescryPicture) picture = descry_train_pictures_get (work->pictures, split, index, error);
+  DescryPictureExample *example;
+  GRand *rand;
+
+  if (picture == NULL)
+    return FALSE;
+  if (question != NULL)
+    descry_picture_point (picture, question->pointed, question->n_pointed);
+  rand = rand_of (work, index, 3);
+  example = descry_picture_example_new (descry_train_pictures_texts (work->pictures), picture, rand, gradients ? (float) work->options->dropout : 0.0f, error);
+  g_rand_free (rand);
+  if (example == NULL)
+    return FALSE;
+  batch->pictures[batch->kept->len] = example->example.picture;
+  g_ptr_array_add (batch->kept, example);
+  return TRUE;
+}
+
+static guint
+add_sequence (Batch           *batch,
+              guint            picture,
+              DescryFormerText instruction)
+{
+  const DescryPictureExample *example = g_ptr_array_index (batch->kept, picture);
+
+  batch->sequences[batch->n_sequences] = (DescryStage2Sequence) { .picture = picture, .align = example->example.align, .instruction = instruction };
+  return batch->n_sequences++;
+}
+
+/* Questions of picture @place of @n, which is @picture, in a drawn order, until its share of the rows is full. What the text
+ * answers is asked with the soft tokens of another picture, now and then: where both speak of the same thing, the text is right. */
+static gboolean
 add_questions (Work                *work,
                Batch               *batch,
                const DescryPicture *picture,
+               DescrySplit          split,
+               guint64              first,
                guint                place,
-               GRand               *rand,
-               double               share)
+               gboolean             gradients,
+               GError             **error)
 {
-  const guint n = picture->questions->len, pictures = batch->kept->len;
+  const guint n_pictures = (guint) work->options->batch, n = picture->questions->len;
+  const double share = (1.0 - work->options->text_share) * (place + 1) / n_pictures;
+  const DescryFormerText none = { 0 };
   g_autofree guint *order = g_new (guint, MAX (n, 1));
+  g_autoptr (GRand) rand = rand_of (work, first + place, 4);
   guint i, first_target, soft_at;
 
   for (i = 0; i < n; i++)
@@ -249,17 +293,21 @@ add_questions (Work                *work,
   for (i = 0; i < n; i++)
     {
       const DescryPictureQuestion *question = g_ptr_array_index (picture->questions, order[i]);
-      gboolean swapped = g_rand_double (rand) < work->options->swap_share && !question->from_picture && pictures > 1;
-      guint seen = swapped ? (place + 1) % pictures : place;
+      gboolean swapped = g_rand_double (rand) < work->options->swap_share && !question->from_picture && n_pictures > 1;
+      gboolean pointed = !swapped && question->n_pointed > 0;
+      guint seen = swapped ? (place + 1) % n_pictures : place, sequence = seen;
       GArray *ids = question_ids (work, question, &first_target, &soft_at);
-      guint sequence = work->options->instruct ? batch->n_sequences : seen;
 
+      if (pointed || work->options->instruct)
+        sequence = batch->n_sequences;
       if (!add_example (work, batch, ids, first_target, soft_at, descry_stage2_soft_rows (work->former, &batch->pictures[seen]), (int) sequence, share))
         break;
-      if (work->options->instruct)
-        batch->sequences[batch->n_sequences++] = (DescryStage2Sequence) { .picture = seen, .align = ((DescryPictureExample *) g_ptr_array_index (batch->kept, seen))->example.align,
-                                                                          .instruction = instruction (work, batch, question->question) };
+      if (pointed && !add_picture (work, batch, split, first + place, question, gradients, error))
+        return FALSE;
+      if (sequence == batch->n_sequences)
+        add_sequence (batch, pointed ? batch->kept->len - 1 : seen, work->options->instruct ? instruction (work, batch, question->question) : none);
     }
+  return TRUE;
 }
 
 /* Pictures @first ... of @split, each with its share of the rows, then scene texts alone: talk about a picture must go on
@@ -274,36 +322,24 @@ stage2_batch (Work               *work,
               GError            **error)
 {
   const guint n = (guint) work->options->batch;
+  const DescryFormerText none = { 0 };
   g_auto (Batch) batch = { .kept = g_ptr_array_new_with_free_func ((GDestroyNotify) descry_picture_example_free),
-                           .ids = g_ptr_array_new_with_free_func ((GDestroyNotify) g_array_unref), .pictures = g_new0 (DescryFormerPicture, n) };
-  const double pictures_share = 1.0 - work->options->text_share;
-  g_autoptr (GPtrArray) pictures = g_ptr_array_new_with_free_func ((GDestroyNotify) descry_picture_free);
+                           .ids = g_ptr_array_new_with_free_func ((GDestroyNotify) g_array_unref), .pictures = g_new0 (DescryFormerPicture, n + QUESTIONS) };
   guint i, first_target;
 
+  /* Every picture has a sequence as it is; the questions add those that they need. */
   for (i = 0; i < n; i++)
     {
-      DescryPicture *picture = descry_train_pictures_get (work->pictures, split, first + i, error);
-      GRand *rand = rand_of (work, first + i, 3);
-      DescryPictureExample *example = picture != NULL ? descry_picture_example_new (descry_train_pictures_texts (work->pictures), picture, rand,
-                                                                                     gradients ? (float) work->options->dropout : 0.0f, error)
-                                                      : NULL;
-
-      g_rand_free (rand);
-      if (picture != NULL)
-        g_ptr_array_add (pictures, picture);
-      if (example == NULL)
+      if (!add_picture (work, &batch, split, first + i, NULL, gradients, error))
         return FALSE;
-      g_ptr_array_add (batch.kept, example);
-      batch.pictures[i] = example->example.picture;
-      if (!work->options->instruct)
-        batch.sequences[batch.n_sequences++] = (DescryStage2Sequence) { .picture = i, .align = example->example.align };
+      add_sequence (&batch, i, none);
     }
   for (i = 0; i < n; i++)
     {
-      GRand *rand = rand_of (work, first + i, 4);
+      g_autoptr (DescryPicture) picture = descry_train_pictures_get (work->pictures, split, first + i, error);
 
-      add_questions (work, &batch, g_ptr_array_index (pictures, i), i, rand, pictures_share * (i + 1) / n);
-      g_rand_free (rand);
+      if (picture == NULL || !add_questions (work, &batch, picture, split, first, i, gradients, error))
+        return FALSE;
     }
   for (i = 0; work->options->text_share > 0.0; i++)
     {
@@ -319,7 +355,7 @@ stage2_batch (Work               *work,
     }
 
   *tokens = batch.rows;
-  return descry_stage2_loss (work->former, work->llama, &work->config, batch.pictures, n, batch.sequences, batch.n_sequences, batch.examples, batch.n_examples, gradients,
+  return descry_stage2_loss (work->former, work->llama, &work->config, batch.pictures, batch.kept->len, batch.sequences, batch.n_sequences, batch.examples, batch.n_examples, gradients,
                              work->session->cancellable, losses, error);
 }
 

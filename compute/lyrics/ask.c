@@ -282,7 +282,7 @@ descry_ask_run (DescryPipeline       *pipeline,
   if (problem == NULL)
     write_prompt (&question);
   if (problem == NULL && job->image != NULL && job->scene != NULL && !job->options.no_connector)
-    soft = descry_pipeline_soft_tokens (pipeline, job->image, job->scene, get_threshold (job), &reason, cancellable, &problem);
+    soft = descry_pipeline_soft_tokens (pipeline, job->image, job->scene, get_threshold (job), (const guint *) job->chips->data, job->chips->len, &reason, cancellable, &problem);
   question.soft = soft;
   if (reason != NULL)
     g_debug ("no soft tokens: %s", reason);

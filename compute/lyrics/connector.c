@@ -346,6 +346,8 @@ float *
 descry_connector_local_tokens (DescryConnector *connector,
                                DescryScene     *scene,
                                float            threshold,
+                               const guint     *pointed,
+                               guint            n_pointed,
                                guint           *n,
                                GError         **error)
 {
@@ -355,11 +357,18 @@ descry_connector_local_tokens (DescryConnector *connector,
   guint i;
 
   *n = 0;
+  for (i = 0; scene != NULL && i < n_pointed && told->len < connector->max_objects; i++)
+    {
+      DescryObject *object = descry_scene_find (scene, pointed[i]);
+
+      if (object != NULL && !g_ptr_array_find (told, object, NULL))
+        g_ptr_array_add (told, object);
+    }
   for (i = 0; scene != NULL && i < scene->objects->len && told->len < connector->max_objects; i++)
     {
       DescryObject *object = g_ptr_array_index (scene->objects, i);
 
-      if (object->score >= threshold)
+      if (object->score >= threshold && !g_ptr_array_find (told, object, NULL))
         g_ptr_array_add (told, object);
     }
   if (told->len == 0)
@@ -409,6 +418,8 @@ descry_connector_run (DescryConnector *connector,
                       DescryTokens    *image_tokens,
                       DescryScene     *scene,
                       float            threshold,
+                      const guint     *pointed,
+                      guint            n_pointed,
                       GCancellable    *cancellable,
                       GError         **error)
 {
@@ -418,7 +429,7 @@ descry_connector_run (DescryConnector *connector,
   g_autoptr (GError) failure = NULL;
   DescryTensor image, local = { 0 }, soft;
   guint n = 0;
-  float *rows = descry_connector_local_tokens (connector, scene, threshold, &n, &failure);
+  float *rows = descry_connector_local_tokens (connector, scene, threshold, pointed, n_pointed, &n, &failure);
 
   if (failure != NULL)
     {

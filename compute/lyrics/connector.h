@@ -66,12 +66,15 @@ DescryMqFormer  *descry_connector_former (DescryConnector *connector);
 
 /**
  * descry_connector_local_tokens:
- * @threshold: objects below it are not told
+ * @threshold: objects below it are not told, unless they are pointed at
+ * @pointed: ids of objects that the question points at: their rows come first, in this order, so that the language model
+ *   need not look for them; then the scene's order
  * @n: (out): rows, at most max_objects
  *
  * Returns: (transfer full): f32 [n, local_width], standardised; descry_free(). %NULL with @error, or without when n is 0
  */
-float           *descry_connector_local_tokens (DescryConnector *connector, DescryScene *scene, float threshold, guint *n, GError **error);
+float           *descry_connector_local_tokens (DescryConnector *connector, DescryScene *scene, float threshold, const guint *pointed, guint n_pointed,
+                                                guint *n, GError **error);
 
 /* Rows of @objects (of DescryObject, of @scene) before standardisation, in their order: what training stores and
  * descry_connector_local_tokens() standardises. @unknown (nullable): [feature_width] for objects without features.
@@ -82,6 +85,7 @@ void             descry_connector_fill_rows (DescryScene *scene, GPtrArray *obje
 
 /* Everything: local tokens, the former, soft tokens back on the host. Waits. @scene may be NULL: visual queries only. */
 DescrySoftTokens *descry_connector_run (DescryConnector *connector, DescryTokens *image_tokens, DescryScene *scene, float threshold,
+                                        const guint *pointed, guint n_pointed,
                                         GCancellable *cancellable, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DescrySoftTokens, descry_soft_tokens_unref)

@@ -457,6 +457,8 @@ descry_pipeline_soft_tokens (DescryPipeline *pipeline,
                              DescryImage    *image,
                              DescryScene    *scene,
                              float           threshold,
+                             const guint    *pointed,
+                             guint           n_pointed,
                              char          **reason,
                              GCancellable   *cancellable,
                              GError        **error)
@@ -479,5 +481,5 @@ descry_pipeline_soft_tokens (DescryPipeline *pipeline,
     }
 
   descry_pipeline_stage (pipeline, "connector", -1.0, NULL);
-  return descry_connector_run (pipeline->connector, pipeline->image_tokens, scene, threshold, cancellable, error);
+  return descry_connector_run (pipeline->connector, pipeline->image_tokens, scene, threshold, pointed, n_pointed, cancellable, error);
 }

@@ -66,7 +66,7 @@ DescryLanguage *descry_pipeline_language (DescryPipeline *pipeline, GCancellable
 
 /* The rows that precede the question. NULL without @error: there are none, and @reason (out) says why to a
  * person. The picture's own tokens are kept for the next question about it. (transfer full) */
-DescrySoftTokens *descry_pipeline_soft_tokens (DescryPipeline *pipeline, DescryImage *image, DescryScene *scene, float threshold,
+DescrySoftTokens *descry_pipeline_soft_tokens (DescryPipeline *pipeline, DescryImage *image, DescryScene *scene, float threshold, const guint *pointed, guint n_pointed,
                                                char **reason, GCancellable *cancellable, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DescryPipeline, descry_pipeline_free)

@@ -123,6 +123,49 @@ descry_picture_add_question (DescryPicture *picture,
   return result;
 }
 
+void
+descry_picture_point (DescryPicture *picture,
+                      const guint   *pointed,
+                      guint          n)
+{
+  const guint count = picture->objects->len, width = picture->row_width;
+  g_autofree guint *order = g_new (guint, MAX (count, 1));
+  g_autofree gboolean *taken = g_new0 (gboolean, MAX (count, 1));
+  g_autoptr (GPtrArray) objects = picture->objects;
+  float *rows = picture->rows != NULL ? descry_try_alloc ((gsize) count * width, sizeof (float)) : NULL;
+  guint at = 0, i;
+
+  for (i = 0; i < n; i++)
+    if (pointed[i] < count && !taken[pointed[i]])
+      {
+        taken[pointed[i]] = TRUE;
+        order[at++] = pointed[i];
+      }
+  for (i = 0; i < count; i++)
+    if (!taken[i])
+      order[at++] = i;
+
+  if (picture->rows != NULL && rows == NULL)
+    {
+      /* Without memory it stays as it is: a worse order is no error. */
+      g_steal_pointer (&objects);
+      return;
+    }
+  picture->objects = g_ptr_array_new_full (count, free_object);
+  g_ptr_array_set_free_func (objects, NULL);
+  for (i = 0; i < count; i++)
+    {
+      g_ptr_array_add (picture->objects, g_ptr_array_index (objects, order[i]));
+      if (rows != NULL)
+        memcpy (rows + (gsize) i * width, picture->rows + (gsize) order[i] * width, width * sizeof (float));
+    }
+  if (rows != NULL)
+    {
+      descry_free (picture->rows);
+      picture->rows = rows;
+    }
+}
+
 DescryScene *
 descry_picture_scene (DescryPicture *picture)
 {

@@ -69,6 +69,10 @@ DescryPictureObject   *descry_picture_add_object   (DescryPicture *picture, Desc
 DescryPictureQuestion *descry_picture_add_question (DescryPicture *picture, const char *kind, const char *question, const char *prompt,
                                                     const char *answer, const guint *pointed, guint n_pointed, gboolean from_picture);
 
+/* Puts the @n objects @pointed first, in this order, and the rest behind them, with their rows: what a question about them sees.
+ * Questions that were asked about other indices mean what they meant no longer. */
+void           descry_picture_point (DescryPicture *picture, const guint *pointed, guint n);
+
 /* The objects as a scene (ids 1, 2, … in order, features and colours from the rows): what prompts and the connector read. */
 DescryScene   *descry_picture_scene (DescryPicture *picture);
 

@@ -136,14 +136,32 @@ test_soft_tokens (void)
   tokens = make_tokens (&f);
 
   /* Five of six: one is below the threshold. */
-  rows = descry_connector_local_tokens (connector, scene, 0.5f, &n, &error);
+  rows = descry_connector_local_tokens (connector, scene, 0.5f, NULL, 0, &n, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (n, ==, 5);
   compare (&f, "scene.local_tokens", rows, n * 21);
   descry_free (rows);
 
+  /* What is pointed at comes first, the rest in its order; an object below the threshold is told when it is pointed at. */
+  {
+    const guint pointed[] = { ((DescryObject *) g_ptr_array_index (scene->objects, 2))->id, 9999 };
+    float *plain = descry_connector_local_tokens (connector, scene, 0.0f, NULL, 0, &n, &error);
+    guint n_pointed;
+
+    rows = descry_connector_local_tokens (connector, scene, 0.0f, pointed, 2, &n_pointed, &error);
+    g_assert_cmpuint (n_pointed, ==, n);
+    g_assert_cmpmem (rows, 21 * sizeof (float), plain + 2 * 21, 21 * sizeof (float));
+    g_assert_cmpmem (rows + 21, 2 * 21 * sizeof (float), plain, 2 * 21 * sizeof (float));
+    g_assert_cmpmem (rows + 3 * 21, (n - 3) * 21 * sizeof (float), plain + 3 * 21, (n - 3) * 21 * sizeof (float));
+    descry_free (rows);
+    rows = descry_connector_local_tokens (connector, scene, 2.0f, pointed, 2, &n_pointed, &error);
+    g_assert_cmpuint (n_pointed, ==, 1);
+    descry_free (rows);
+    descry_free (plain);
+  }
+
   /* All nine grounding queries have an object. */
-  soft = descry_connector_run (connector, tokens, scene, 0.5f, NULL, &error);
+  soft = descry_connector_run (connector, tokens, scene, 0.5f, NULL, 0, NULL, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (soft->n, ==, 2 + 9);
   g_assert_cmpuint (soft->width, ==, WIDTH);
@@ -151,10 +169,10 @@ test_soft_tokens (void)
   g_clear_pointer (&soft, descry_soft_tokens_unref);
 
   /* One object, and none: only the rows that have something to say. */
-  soft = descry_connector_run (connector, tokens, scene, 0.85f, NULL, &error);
+  soft = descry_connector_run (connector, tokens, scene, 0.85f, NULL, 0, NULL, &error);
   g_assert_cmpuint (soft->n, ==, 2 + 3);
   g_clear_pointer (&soft, descry_soft_tokens_unref);
-  soft = descry_connector_run (connector, tokens, NULL, 0.5f, NULL, &error);
+  soft = descry_connector_run (connector, tokens, NULL, 0.5f, NULL, 0, NULL, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (soft->n, ==, 2);
 
@@ -180,7 +198,7 @@ test_no_features (void)
   g_assert_no_error (error);
   scene = make_scene (&f);
   g_clear_pointer (&((DescryObject *) g_ptr_array_index (scene->objects, 0))->feature, g_free);
-  rows = descry_connector_local_tokens (connector, scene, 0.5f, &n, &error);
+  rows = descry_connector_local_tokens (connector, scene, 0.5f, NULL, 0, &n, &error);
   for (i = 0; i < 4; i++)
     g_assert_cmpfloat (rows[i], ==, 0.0f);
   descry_free (rows);
