@@ -326,6 +326,23 @@ test_texts (void)
     }
   g_assert_cmpfloat (fabs ((double) hidden / seen - 0.15), <, 0.08);
 
+  /* What is pointed at comes first, with its row; the rest keeps its order; nonsense is no harm. */
+  {
+    g_autoptr (DescryPicture) picture = descry_picture_set_get (set, DESCRY_SPLIT_TRAIN, 2, &error), plain = descry_picture_set_get (set, DESCRY_SPLIT_TRAIN, 2, &error);
+    static const guint order[] = { 2, 0, 1 };
+
+    g_assert_cmpuint (plain->objects->len, ==, 3);
+    descry_picture_point (picture, (const guint[]) { 2, 2, 77 }, 3);
+    g_assert_cmpuint (picture->objects->len, ==, 3);
+    for (i = 0; i < 3; i++)
+      {
+        const DescryPictureObject *found = g_ptr_array_index (picture->objects, i), *expected = g_ptr_array_index (plain->objects, order[i]);
+
+        g_assert_cmpfloat (found->box.x0, ==, expected->box.x0);
+        g_assert_cmpmem (picture->rows + i * picture->row_width, picture->row_width * sizeof (float), plain->rows + order[i] * plain->row_width, plain->row_width * sizeof (float));
+      }
+  }
+
   /* Half of the features dropped: half of them zero, the others twice as large. */
   {
     g_autoptr (DescryPicture) picture = descry_picture_set_get (set, DESCRY_SPLIT_TRAIN, 0, &error);
