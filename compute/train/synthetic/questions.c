@@ -17,10 +17,12 @@
 #define UNNAMED    "object" /* what the refiner calls a region without a name */
 #define MOST_ASKED 3 /* colours, and nouns, of a picture */
 #define TEXT_ASKED 2
+#define IT_ASKED 2
 
 /* Those after the bar are for the test. */
 static const char *const color_words[] = { "What color is this?", "Which color does it have?", "What is its color?", "Tell me the color of this.", "|", "What color does this have?" };
 static const char *const noun_words[] = { "What is this?", "What is it?", "What do you call this?", "What is this object?", "|", "Can you name this?" };
+static const char *const it_words[] = { "Where is it?", "Where is this?", "Is it on the left?", "Is it at the top?", "What is nearest to it?", "|", "Where do you see it?", "Is it on the right?" };
 static const char *const scene_words[] = { "What kind of place is this?", "Where was the photo taken?", "What is in the background?", "What place does the photo show?", "|", "What kind of place is in the photo?" };
 
 static const struct { const char *scene, *place, *answer; } scenes[] = {
@@ -186,6 +188,28 @@ ask_nouns (DescryPicture *picture,
     }
 }
 
+/* About one object that is pointed at, what the text says: two questions, none of them twice. */
+static void
+ask_it (DescryPicture *picture,
+        DescryScene   *scene,
+        GRand         *rand,
+        const guint   *order)
+{
+  const char *last = NULL;
+  guint i;
+
+  for (i = 0; i < IT_ASKED && picture->objects->len > 0; i++)
+    {
+      const char *words = CHOOSE (rand, picture->split, it_words);
+      const guint chip = order[i % picture->objects->len] + 1;
+      g_autofree char *answer = descry_prompt_template_answer (scene, DESCRY_SCENE_THRESHOLD, words, &chip, 1);
+
+      if (answer != NULL && words != last && (picture->objects->len > 1 || strstr (words, "nearest") == NULL))
+        add (picture, scene, "it", words, answer, (gint) chip - 1, FALSE);
+      last = words;
+    }
+}
+
 void
 descry_picture_ask (DescryPicture *picture,
                     guint64        seed,
@@ -220,5 +244,6 @@ descry_picture_ask (DescryPicture *picture,
         pointed[k] = g_array_index (example->chips, guint, k) - 1;
       descry_picture_add_question (picture, example->kind, example->question, example->prompt, example->answer, pointed, example->chips->len, FALSE);
     }
+  ask_it (picture, scene, rand, order);
   g_rand_free (rand);
 }

@@ -13,6 +13,7 @@ G_BEGIN_DECLS
  *   color    of a pointed object that has one; the text knows the noun only
  *   noun     of a pointed object that the text calls "object", as a region that a person drew
  *   scene    what kind of place it is
+ *   it       of a pointed object, what the text says about it: its place, what is nearest to it
  *   others   what the text answers: descry_scene_example_about()
  * @seed and @index choose among wordings; those kept for the test are asked in test pictures only. */
 void        descry_picture_ask   (DescryPicture *picture, guint64 seed, guint64 index);
