@@ -37,6 +37,16 @@ word_in (GArray            *words,
 }
 
 /* Where the noun begins that a question of a known form asks for; 0: no such form. */
+/* "Where was the photo taken?" asks about no object. */
+static gboolean
+is_about_photo (GArray *words,
+                guint   at)
+{
+  static const char *const articles[] = { "the", "this", "that", NULL }, *const photos[] = { "photo", "picture", "image", "photograph", "shot", NULL };
+
+  return word_in (words, word_in (words, at, articles) ? at + 1 : at, photos);
+}
+
 static guint
 find_form (GArray     *words,
            DescryAsks *asks)
@@ -64,6 +74,8 @@ find_form (GArray     *words,
         }
       if (strcmp (word_at (words, i), "where") == 0 && word_in (words, i + 1, is))
         {
+          if (is_about_photo (words, i + 2))
+            return 0;
           *asks = DESCRY_ASKS_WHERE;
           return i + 2;
         }

@@ -188,6 +188,7 @@ test_chips (void)
   } table[] = {
     { 1, "What is this?", "This is a ball at the bottom right." },
     { 1, "Where is it?", "The ball is at the bottom right." },
+    { 1, "Where was the photo taken?", "This is a ball at the bottom right." },
     { 1, "Is it on the left?", "No, the ball is at the bottom right." },
     { 1, "Is it at the bottom?", "Yes, the ball is at the bottom right." },
     { 1, "What is nearest to it?", "The cup is nearest to the ball." },
