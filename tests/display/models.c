@@ -483,7 +483,7 @@ test_adapter (Fixture      *fixture,
   gtk_window_set_default_size (GTK_WINDOW (page), 600, 1500);
   shoot (page, "models-adapter.png");
   gtk_widget_activate (ui_test_find (row, GTK_TYPE_BUTTON, "Model _Card"));
-  WAIT_WHILE ((card = find_window ("Grounded answers: adapters for SmolLM2-135M-Instruct")) == NULL);
+  WAIT_WHILE ((card = find_window ("What Descry trained itself: connector and adapters of the default bundle")) == NULL);
   shoot (card, "models-card.png");
   gtk_window_destroy (GTK_WINDOW (card));
 }
