@@ -170,7 +170,7 @@ test_regions (World *world)
 static void
 test_answers (World *world)
 {
-  const DescryAskOptions options = { .max_tokens = 60 };
+  const DescryAskOptions options = { .max_tokens = 60 }, without = { .max_tokens = 60, .no_connector = TRUE };
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   g_autoptr (GError) error = NULL;
   DescryTurn *turn;
@@ -197,7 +197,18 @@ test_answers (World *world)
   g_assert_false (turn->stopped);
   g_assert_cmpstr (turn->answer, ==, world->text->str);
   g_assert_cmpuint (turn->evidence->len, ==, 2);
-  g_assert_cmpuint (turn->soft_tokens, ==, 0); /* the bundle's connector slot is empty */
+  /* Eight for the picture, three for each object that is told. */
+  g_assert_cmpuint (turn->soft_tokens, >, 8);
+  g_assert_cmpuint ((turn->soft_tokens - 8) % 3, ==, 0);
+  descry_turn_unref (turn);
+
+  /* The connector can be left out. */
+  g_string_truncate (world->text, 0);
+  descry_engine_ask_async (world->engine, world->image, world->answer, NULL, "How many balls are there?", NULL, 0, &without, NULL, result_cb, world);
+  g_main_loop_run (world->loop);
+  turn = descry_engine_ask_finish (world->engine, world->result, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (turn->soft_tokens, ==, 0);
   descry_turn_unref (turn);
 
   descry_engine_ask_async (world->engine, world->image, world->answer, NULL, " \n", NULL, 0, NULL, NULL, result_cb, world);
@@ -244,8 +255,7 @@ test_engine (void)
   status = descry_engine_status (world.engine);
   g_assert_true (status->ready);
   g_assert_true (status->slots[DESCRY_SLOT_DETECTOR].usable);
-  g_assert_false (status->slots[DESCRY_SLOT_CONNECTOR].usable);
-  g_assert_nonnull (status->slots[DESCRY_SLOT_CONNECTOR].reason);
+  g_assert_true (status->slots[DESCRY_SLOT_CONNECTOR].usable);
   g_assert_false (status->promptable_segmenter);
   descry_engine_status_free (status);
 
