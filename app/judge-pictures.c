@@ -134,7 +134,8 @@ judge_picture (Judge         *judge,
 
       if (share == NULL)
         g_hash_table_insert (judge->shares, g_strdup (kind), share = g_new0 (Share, 1));
-      if (way != WAY_OFF)
+      /* Another picture's do not depend on the question. */
+      if (way == WAY_ON || (way == WAY_ANOTHER && soft == NULL))
         {
           g_clear_pointer (&soft, descry_soft_tokens_unref);
           soft = soft_tokens (judge, other != NULL ? other : picture, other != NULL ? NULL : question, error);

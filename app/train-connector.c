@@ -34,6 +34,7 @@ typedef struct
   DescryTrainFormer   *former;
   DescryTrainLlama    *llama; /* stage 2 */
   DescryStage1Config   config;
+  DescrySchedule       schedule; /* the connector's; the adapters' has another rate and no decay */
   gboolean             second;
 } Work;
 
@@ -108,7 +109,7 @@ stage1_batch (Work        *work,
         {
           g_ptr_array_add (kept, example);
           examples[i] = example->example;
-          *tokens += example->text->len + descry_stage2_soft_rows (work->former, &example->example.picture);
+          *tokens += example->text->len + descry_train_former_queries (work->former, example->example.picture.n_local);
         }
     }
   ok = ok && descry_stage1_loss (work->former, &work->config, examples, n, rand, NULL, gradients, work->session->cancellable, losses, error);
@@ -135,7 +136,7 @@ stage1_held_out (Work    *work,
       for (k = 0; k < DESCRY_STAGE1_LOSSES; k++)
         values[0] += work->config.weights[k] * losses[k] / n_batches;
     }
-  if (!descry_train_pictures_judge (work->pictures, work->former, DESCRY_SPLIT_VALIDATION, work->session->cancellable, shares, NULL, error))
+  if (!descry_train_pictures_judge (work->pictures, DESCRY_SPLIT_VALIDATION, work->session->cancellable, shares, NULL, error))
     return FALSE;
   for (k = 0; k < DESCRY_WORD_KINDS; k++)
     values[1 + k] = shares[k];
@@ -225,9 +226,28 @@ question_ids (Work                        *work,
   return ids;
 }
 
-/* Picture @index once more among the batch's, with what @question points at (nullable) first. */
+/* @picture, number @index, among the batch's. */
 static gboolean
-add_picture (Work                        *work,
+add_picture (Work          *work,
+             Batch         *batch,
+             DescryPicture *picture,
+             guint64        index,
+             gboolean       gradients,
+             GError       **error)
+{
+  g_autoptr (GRand) rand = rand_of (work, index, 3);
+  DescryPictureExample *example = descry_picture_example_new (descry_train_pictures_texts (work->pictures), picture, rand, gradients ? (float) work->options->dropout : 0.0f, error);
+
+  if (example == NULL)
+    return FALSE;
+  batch->pictures[batch->kept->len] = example->example.picture;
+  g_ptr_array_add (batch->kept, example);
+  return TRUE;
+}
+
+/* Once more, with what @question points at first. */
+static gboolean
+add_pointed (Work                        *work,
              Batch                       *batch,
              DescrySplit                  split,
              guint64                      index,
@@ -236,21 +256,11 @@ add_picture (Work                        *work,
              GError                     **error)
 {
   g_autoptr (DescryPicture) picture = descry_train_pictures_get (work->pictures, split, index, error);
-  DescryPictureExample *example;
-  GRand *rand;
 
   if (picture == NULL)
     return FALSE;
-  if (question != NULL)
-    descry_picture_point (picture, question->pointed, question->n_pointed);
-  rand = rand_of (work, index, 3);
-  example = descry_picture_example_new (descry_train_pictures_texts (work->pictures), picture, rand, gradients ? (float) work->options->dropout : 0.0f, error);
-  g_rand_free (rand);
-  if (example == NULL)
-    return FALSE;
-  batch->pictures[batch->kept->len] = example->example.picture;
-  g_ptr_array_add (batch->kept, example);
-  return TRUE;
+  descry_picture_point (picture, question->pointed, question->n_pointed);
+  return add_picture (work, batch, picture, index, gradients, error);
 }
 
 static guint
@@ -300,9 +310,9 @@ add_questions (Work                *work,
 
       if (pointed || work->options->instruct)
         sequence = batch->n_sequences;
-      if (!add_example (work, batch, ids, first_target, soft_at, descry_stage2_soft_rows (work->former, &batch->pictures[seen]), (int) sequence, share))
+      if (!add_example (work, batch, ids, first_target, soft_at, descry_train_former_queries (work->former, batch->pictures[seen].n_local), (int) sequence, share))
         break;
-      if (pointed && !add_picture (work, batch, split, first + place, question, gradients, error))
+      if (pointed && !add_pointed (work, batch, split, first + place, question, gradients, error))
         return FALSE;
       if (sequence == batch->n_sequences)
         add_sequence (batch, pointed ? batch->kept->len - 1 : seen, work->options->instruct ? instruction (work, batch, question->question) : none);
@@ -325,22 +335,24 @@ stage2_batch (Work               *work,
   const DescryFormerText none = { 0 };
   g_auto (Batch) batch = { .kept = g_ptr_array_new_with_free_func ((GDestroyNotify) descry_picture_example_free),
                            .ids = g_ptr_array_new_with_free_func ((GDestroyNotify) g_array_unref), .pictures = g_new0 (DescryFormerPicture, n + QUESTIONS) };
+  g_autoptr (GPtrArray) pictures = g_ptr_array_new_with_free_func ((GDestroyNotify) descry_picture_free);
   guint i, first_target;
 
   /* Every picture has a sequence as it is; the questions add those that they need. */
   for (i = 0; i < n; i++)
     {
-      if (!add_picture (work, &batch, split, first + i, NULL, gradients, error))
+      DescryPicture *picture = descry_train_pictures_get (work->pictures, split, first + i, error);
+
+      if (picture == NULL)
+        return FALSE;
+      g_ptr_array_add (pictures, picture);
+      if (!add_picture (work, &batch, picture, first + i, gradients, error))
         return FALSE;
       add_sequence (&batch, i, none);
     }
   for (i = 0; i < n; i++)
-    {
-      g_autoptr (DescryPicture) picture = descry_train_pictures_get (work->pictures, split, first + i, error);
-
-      if (picture == NULL || !add_questions (work, &batch, picture, split, first, i, gradients, error))
-        return FALSE;
-    }
+    if (!add_questions (work, &batch, g_ptr_array_index (pictures, i), split, first, i, gradients, error))
+      return FALSE;
   for (i = 0; work->options->text_share > 0.0; i++)
     {
       GArray *ids = descry_train_scene_text (work->session, split, first * QUESTIONS + i, &first_target);
@@ -404,41 +416,28 @@ take_step (Work     *work,
            GError  **error)
 {
   const DescryTrainOptions *options = work->options;
-  const DescrySchedule schedule = { .rate = (float) options->connector_rate, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .decay = 0.05f, .clip = 1.0f,
-                                    .warm_up = MAX ((guint) options->steps / 20, 1), .steps = (guint) options->steps };
-  DescrySchedule adapters = schedule;
-  guint64 first = (guint64) (step - 1) * (guint) options->batch;
+  const guint64 first = (guint64) (step - 1) * (guint) options->batch;
+  DescrySchedule schedule = work->schedule, adapters = work->schedule;
   DescryParameters *parameters = descry_train_former_parameters (work->former);
+  DescryStage2Losses both;
   double other = 0.0;
 
   if (!work->second)
     return stage1_batch (work, DESCRY_SPLIT_TRAIN, first, (guint) options->batch, TRUE, losses, tokens, error) && descry_optimiser_step (parameters, &schedule, step, norm, error);
 
-  {
-    DescryStage2Losses both;
-
-    if (!stage2_batch (work, DESCRY_SPLIT_TRAIN, first, TRUE, &both, tokens, error))
-      return FALSE;
-    losses[0] = both.answer;
-    losses[1] = both.align;
-  }
   /* A frozen side gets the rate 0: its gradients go, its numbers stay. */
-  adapters.rate = options->freeze_adapter ? 0.0f : (float) options->rate;
+  adapters.rate = (float) options->rate;
   adapters.decay = 0.0f;
+  if (options->freeze_adapter)
+    adapters.rate = 0.0f;
   if (options->freeze_connector)
-    parameters = NULL;
-  if (parameters != NULL && !descry_optimiser_step (parameters, &schedule, step, norm, error))
+    schedule.rate = 0.0f;
+  if (!stage2_batch (work, DESCRY_SPLIT_TRAIN, first, TRUE, &both, tokens, error) || !descry_optimiser_step (parameters, &schedule, step, norm, error)
+      || !descry_optimiser_step (descry_train_llama_parameters (work->llama), &adapters, step, &other, error))
     return FALSE;
-  if (parameters == NULL)
-    {
-      DescrySchedule still = schedule;
 
-      still.rate = 0.0f;
-      if (!descry_optimiser_step (descry_train_former_parameters (work->former), &still, step, norm, error))
-        return FALSE;
-    }
-  if (!descry_optimiser_step (descry_train_llama_parameters (work->llama), &adapters, step, &other, error))
-    return FALSE;
+  losses[0] = both.answer;
+  losses[1] = both.align;
   *norm = hypot (*norm, other);
   return TRUE;
 }
@@ -477,7 +476,7 @@ run (Work    *work,
       if (!ok)
         break;
       g_main_context_iteration (NULL, FALSE); /* lets the interrupt in */
-      descry_train_progress_step (&progress, step, work->second ? stage2_names : stage1_names, losses, n_losses, norm, options->connector_rate, tokens);
+      descry_train_progress_step (&progress, step, work->second ? stage2_names : stage1_names, losses, n_losses, norm, descry_schedule_rate (&work->schedule, step), tokens);
       if (step % (guint) options->every != 0 && step != (guint) options->steps)
         continue;
 
@@ -520,7 +519,7 @@ evaluate (Work    *work,
   double shares[DESCRY_WORD_KINDS];
   guint counts[DESCRY_WORD_KINDS], k;
 
-  if (!descry_train_pictures_judge (work->pictures, work->former, DESCRY_SPLIT_TEST, work->session->cancellable, shares, counts, error))
+  if (!descry_train_pictures_judge (work->pictures, DESCRY_SPLIT_TEST, work->session->cancellable, shares, counts, error))
     return FALSE;
   for (k = 0; k < DESCRY_WORD_KINDS; k++)
     g_print ("{\"descry\":1,\"word\":\"%s\",\"right\":%.0f,\"all\":%u}\n", descry_word_kind_name (k), shares[k] * counts[k], counts[k]);
@@ -549,7 +548,9 @@ descry_train_connector (DescryTrainSession *session,
                         GError            **error)
 {
   DescryTrainOptions *options = session->options;
-  Work work = { .session = session, .options = options, .second = strcmp (options->stage, "2") == 0, .config = { .smoothing = 0.1f, .align_temperature = 0.06f } };
+  Work work = { .session = session, .options = options, .second = strcmp (options->stage, "2") == 0, .config = { .smoothing = 0.1f, .align_temperature = 0.06f },
+                .schedule = { .rate = (float) options->connector_rate, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .decay = 0.05f, .clip = 1.0f,
+                              .warm_up = MAX ((guint) options->steps / 20, 1), .steps = (guint) options->steps } };
   gboolean ok = read_losses (options->losses, work.config.weights, error);
 
   if (ok)

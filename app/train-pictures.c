@@ -318,7 +318,6 @@ nearest (DescryTrainPictures *pictures,
 /* One pass over pictures @first ... of @split; their right answers and questions add up. */
 static gboolean
 judge_some (DescryTrainPictures *pictures,
-            DescryTrainFormer   *former,
             DescrySplit          split,
             guint                first,
             guint                n,
@@ -327,6 +326,7 @@ judge_some (DescryTrainPictures *pictures,
             guint               *all,
             GError             **error)
 {
+  DescryTrainFormer *former = pictures->former;
   const DescryTrainFormerShape *shape = descry_train_former_shape (former);
   g_autoptr (DescryRun) run = descry_run_new (pictures->session->device, cancellable);
   g_autoptr (GPtrArray) kept = g_ptr_array_new_with_free_func ((GDestroyNotify) descry_picture_example_free);
@@ -373,14 +373,13 @@ judge_some (DescryTrainPictures *pictures,
       const DescryFormerPlace *place = descry_former_pass_place (pass, i);
       const gint32 *words = ((DescryPictureExample *) g_ptr_array_index (kept, i))->example.align;
 
-      for (q = 0; q < place->n_visual + place->n_grounding; q++)
+      for (q = 0; q < descry_former_place_queries (place); q++)
         if (words[q] >= 0)
           {
-            guint row = q < place->n_visual ? place->visual + q : place->grounding + q - place->n_visual;
             DescryWordKind kind = descry_picture_texts_kind (pictures->texts, (guint) words[q]);
 
             all[kind]++;
-            right[kind] += nearest (pictures, kind, values + (gsize) row * shape->llm_width) == words[q];
+            right[kind] += nearest (pictures, kind, values + (gsize) descry_former_place_row (place, q) * shape->llm_width) == words[q];
           }
     }
   descry_former_pass_free (pass);
@@ -390,8 +389,7 @@ judge_some (DescryTrainPictures *pictures,
 
 gboolean
 descry_train_pictures_judge (DescryTrainPictures *pictures,
-                             DescryTrainFormer   *former,
-                             DescrySplit          split,
+                                              DescrySplit          split,
                              GCancellable        *cancellable,
                              double              *shares,
                              guint               *counts,
@@ -400,7 +398,7 @@ descry_train_pictures_judge (DescryTrainPictures *pictures,
   guint right[DESCRY_WORD_KINDS] = { 0 }, all[DESCRY_WORD_KINDS] = { 0 }, n = descry_train_pictures_count (pictures, split), first, k;
 
   for (first = 0; first < n; first += JUDGED)
-    if (!judge_some (pictures, former, split, first, MIN (JUDGED, n - first), cancellable, right, all, error))
+    if (!judge_some (pictures, split, first, MIN (JUDGED, n - first), cancellable, right, all, error))
       return FALSE;
   for (k = 0; k < DESCRY_WORD_KINDS; k++)
     {

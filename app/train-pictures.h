@@ -29,7 +29,7 @@ DescryPictureExample *descry_train_pictures_example (DescryTrainPictures *pictur
 
 /* Over all pictures of @split: how often a query's soft token lies nearest to its own word among those of its kind.
  * @shares [kinds] 0..1; @counts [kinds] (nullable). A word that no training picture has is not asked for. */
-gboolean             descry_train_pictures_judge  (DescryTrainPictures *pictures, DescryTrainFormer *former, DescrySplit split, GCancellable *cancellable,
+gboolean             descry_train_pictures_judge  (DescryTrainPictures *pictures, DescrySplit split, GCancellable *cancellable,
                                                    double *shares, guint *counts, GError **error);
 
 G_END_DECLS

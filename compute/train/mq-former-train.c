@@ -144,6 +144,28 @@ place_pictures (DescryFormerPass          *pass,
     }
 }
 
+guint
+descry_former_place_queries (const DescryFormerPlace *place)
+{
+  return place->n_visual + place->n_grounding;
+}
+
+guint
+descry_former_place_row (const DescryFormerPlace *place,
+                         guint                    query)
+{
+  return query < place->n_visual ? place->visual + query : place->grounding + query - place->n_visual;
+}
+
+guint
+descry_train_former_queries (DescryTrainFormer *former,
+                             guint              n_local)
+{
+  const DescryTrainFormerShape *shape = &former->shape;
+
+  return shape->visual_queries + (shape->per_object > 0 ? MIN (shape->per_object * n_local, shape->grounding_queries) : shape->grounding_queries);
+}
+
 /* Where each sequence's rows lie. */
 static gboolean
 place_sequences (DescryFormerPass           *pass,
@@ -167,7 +189,7 @@ place_sequences (DescryFormerPass           *pass,
         continue;
       place->visual = at;
       at += place->n_visual = shape->visual_queries;
-      place->n_grounding = shape->per_object > 0 ? MIN (shape->per_object * pass->n_local[picture], shape->grounding_queries) : shape->grounding_queries;
+      place->n_grounding = descry_train_former_queries (pass->former, pass->n_local[picture]) - shape->visual_queries;
     }
   pass->visual_rows = at;
   for (looking = 2; looking-- > 0;)
@@ -226,9 +248,9 @@ string_sequences (DescryFormerPass           *pass,
       const DescryFormerPlace *place = &pass->places[i];
 
       pass->first[i] = at;
-      for (r = 0; r < place->n_visual + place->n_grounding; r++, at++)
+      for (r = 0; r < descry_former_place_queries (place); r++, at++)
         {
-          strung[at] = r < place->n_visual ? place->visual + r : place->grounding + r - place->n_visual;
+          strung[at] = descry_former_place_row (place, r);
           part[at] = -1;
           inner[at] = r;
         }

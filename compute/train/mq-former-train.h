@@ -90,6 +90,13 @@ typedef struct
   guint text[DESCRY_MAX_TEXTS];
 } DescryFormerPlace;
 
+/* Queries of a sequence, visual ones first: how many, and the row of each. */
+guint descry_former_place_queries (const DescryFormerPlace *place);
+guint descry_former_place_row     (const DescryFormerPlace *place, guint query);
+
+/* Queries that a picture of @n_local rows has: those of objects that are not there are left out. */
+guint descry_train_former_queries (DescryTrainFormer *former, guint n_local);
+
 typedef struct _DescryFormerPass DescryFormerPass;
 
 /* Runs forward. Errors stick to the run; the pass must be freed all the same, before the run. */

@@ -172,9 +172,9 @@ best_query (const DescryFormerPlace *place,
 {
   guint best = place->visual, q, row;
 
-  for (q = 1; q < place->n_visual + place->n_grounding; q++)
+  for (q = 1; q < descry_former_place_queries (place); q++)
     {
-      row = q < place->n_visual ? place->visual + q : place->grounding + q - place->n_visual;
+      row = descry_former_place_row (place, q);
       if (sims[(gsize) row * n + j] > sims[(gsize) best * n + j])
         best = row;
     }
@@ -331,9 +331,9 @@ descry_stage1_align (DescryTrainFormer        *former,
     {
       const DescryFormerPlace *place = descry_former_pass_place (pass, i);
 
-      for (q = 0; aligns[i] != NULL && q < place->n_visual + place->n_grounding; q++)
+      for (q = 0; aligns[i] != NULL && q < descry_former_place_queries (place); q++)
         {
-          gint32 row = (gint32) (q < place->n_visual ? place->visual + q : place->grounding + q - place->n_visual), word = aligns[i][q];
+          gint32 row = (gint32) descry_former_place_row (place, q), word = aligns[i][q];
 
           if (word >= (gint32) n_words)
             {
@@ -445,16 +445,16 @@ match (Step         *step,
       for (i = 0; i < 3 * n; i++)
         {
           const DescryFormerPlace *place = descry_former_pass_place (pass, i);
-          guint all = place->n_visual + place->n_grounding, c, label = i < n;
+          guint all = descry_former_place_queries (place), c, label = i < n;
           double mean[2] = { 0.0, 0.0 }, slope[2] = { 0.0, 0.0 };
 
           for (q = 0; q < all; q++)
             for (c = 0; c < 2; c++)
-              mean[c] += logits[2 * (q < place->n_visual ? place->visual + q : place->grounding + q - place->n_visual) + c] / all;
+              mean[c] += logits[2 * descry_former_place_row (place, q) + c] / all;
           step->losses[DESCRY_STAGE1_MATCH] += smoothed (mean, slope, 2, 1, label, 0.0, weight / (3 * n)) / (3 * n);
           for (q = 0; q < all; q++)
             for (c = 0; c < 2; c++)
-              logits[2 * (q < place->n_visual ? place->visual + q : place->grounding + q - place->n_visual) + c] = (float) (slope[c] / all);
+              logits[2 * descry_former_place_row (place, q) + c] = (float) (slope[c] / all);
         }
       if (step->gradients)
         {

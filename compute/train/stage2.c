@@ -11,15 +11,6 @@
 
 #include <string.h>
 
-guint
-descry_stage2_soft_rows (DescryTrainFormer         *former,
-                         const DescryFormerPicture *picture)
-{
-  const DescryTrainFormerShape *shape = descry_train_former_shape (former);
-
-  return shape->visual_queries + (shape->per_object > 0 ? MIN (shape->per_object * picture->n_local, shape->grounding_queries) : shape->grounding_queries);
-}
-
 /* Rows of the pass that are soft tokens, sequence by sequence, visual queries first. @firsts [n]: where each begins. */
 static GArray *
 soft_rows (DescryFormerPass *pass,
@@ -34,9 +25,9 @@ soft_rows (DescryFormerPass *pass,
       const DescryFormerPlace *place = descry_former_pass_place (pass, i);
 
       firsts[i] = rows->len;
-      for (q = 0; q < place->n_visual + place->n_grounding; q++)
+      for (q = 0; q < descry_former_place_queries (place); q++)
         {
-          gint32 row = (gint32) (q < place->n_visual ? place->visual + q : place->grounding + q - place->n_visual);
+          gint32 row = (gint32) descry_former_place_row (place, q);
 
           g_array_append_val (rows, row);
         }

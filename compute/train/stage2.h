@@ -37,9 +37,6 @@ typedef struct
   double align;
 } DescryStage2Losses;
 
-/* Rows of soft tokens that @picture's queries give. */
-guint    descry_stage2_soft_rows (DescryTrainFormer *former, const DescryFormerPicture *picture);
-
 /**
  * descry_stage2_loss:
  * @config: the align term's weight and words; weight 0: none
