@@ -11,46 +11,22 @@
 #include <glib/gstdio.h>
 #include <jansson.h>
 
-#include "tests/display/recorded-engine.h"
+#include "tests/display/recorded-window.h"
 #include "tests/display/ui-test.h"
 #include "ui/main-thread.h"
-#include "ui/window.h"
 
 static AdwApplication *application;
 static char *folder, *picture;
 
-typedef struct
-{
-  RecordedEngine *engine;
-  DescryWindow   *window;
-  DescryCanvas   *canvas;
-} World;
+static const RecordedPicture table = { 320, 240, 6 };
+
+typedef RecordedWindow World;
 
 static void
 world_open (World *world)
 {
-  g_autoptr (DescryScene) scene = NULL;
-  g_autoptr (DescryImage) image = recorded_picture_new (320, 240, 6, &scene);
-  g_autoptr (GFile) file = g_file_new_for_path (picture);
-
-  world->engine = recorded_engine_new (scene, "There is a cup.");
-  recorded_engine_set_pace (world->engine, 1);
-  world->window = DESCRY_WINDOW (descry_window_new (GTK_APPLICATION (application), DESCRY_ENGINE (world->engine), NULL));
-  world->canvas = descry_window_get_canvas (world->window);
-  gtk_window_present (GTK_WINDOW (world->window));
-  ui_test_pump (30);
-  descry_window_open (world->window, file);
-  WAIT_WHILE (!descry_window_is_idle (world->window));
-  ui_test_pump (60);
-}
-
-static void
-world_close (World *world)
-{
-  gtk_window_destroy (GTK_WINDOW (world->window));
-  ui_test_pump (30);
-  g_object_run_dispose (G_OBJECT (world->engine));
-  g_clear_object (&world->engine);
+  recorded_window_show (world, GTK_APPLICATION (application), NULL, table);
+  recorded_window_open (world, picture);
 }
 
 static void
@@ -149,7 +125,7 @@ test_edits (void)
   act (&world, "win.redo");
   g_assert_null (shown (&world, 3));
 
-  world_close (&world);
+  recorded_window_close (&world);
 }
 
 /* What is hidden is not told, but for what the question points at. */
@@ -171,7 +147,7 @@ test_told (void)
   g_signal_emit_by_name (chat, "ask", "What is this?");
   WAIT_WHILE (!descry_window_is_idle (world.window));
   g_assert_nonnull (strstr (recorded_engine_told (world.engine), " 2 "));
-  world_close (&world);
+  recorded_window_close (&world);
 }
 
 /* --------- Exports ------------------ */
@@ -272,7 +248,7 @@ test_exports (void)
   g_assert_nonnull (strstr (voc, "<annotation>"));
   g_assert_false (descry_window_export (world.window, "tiff", "x"));
 
-  world_close (&world);
+  recorded_window_close (&world);
 }
 
 /* An object alone: its pixels inside the mask, nothing outside. */
@@ -309,7 +285,7 @@ test_cut_out (void)
   g_assert_true (gdk_content_formats_contain_gtype (gdk_clipboard_get_formats (gtk_widget_get_clipboard (GTK_WIDGET (world.window))), GDK_TYPE_TEXTURE));
   g_assert_false (descry_window_cut_out (world.window, 99, NULL));
 
-  world_close (&world);
+  recorded_window_close (&world);
 }
 
 /* What stood there stays when the new file cannot be written. */
@@ -327,25 +303,20 @@ test_unwritable (void)
   WAIT_WHILE (!descry_window_is_idle (world.window));
   g_assert_true (g_file_test (target, G_FILE_TEST_IS_DIR));
   g_rmdir (target);
-  world_close (&world);
+  recorded_window_close (&world);
 }
 
 int
 main (int    argc,
       char **argv)
 {
-  g_autoptr (DescryScene) scene = NULL;
-  g_autoptr (DescryImage) image = NULL;
   int status;
 
   gtk_test_init (&argc, &argv, NULL);
   descry_ui_init ();
-  application = g_object_new (ADW_TYPE_APPLICATION, "application-id", "io.github.descry.Test", "flags", G_APPLICATION_NON_UNIQUE, NULL);
-  g_assert_true (g_application_register (G_APPLICATION (application), NULL, NULL));
+  application = ui_test_application ();
   folder = g_dir_make_tmp ("descry-export-XXXXXX", NULL);
-  picture = g_build_filename (folder, "table.png", NULL);
-  image = recorded_picture_new (320, 240, 6, &scene);
-  g_assert_true (descry_image_save_png (image, picture, NULL));
+  picture = recorded_window_save (folder, "table.png", table);
 
   g_test_add_func ("/export/edits", test_edits);
   g_test_add_func ("/export/told", test_told);

@@ -9,54 +9,25 @@
 
 #include <glib/gstdio.h>
 
-#include "tests/display/recorded-engine.h"
+#include "tests/display/recorded-window.h"
 #include "tests/display/ui-test.h"
 #include "ui/inspect.h"
 #include "ui/main-thread.h"
 #include "ui/stages.h"
-#include "ui/window.h"
 
 static AdwApplication *application;
 static char *folder, *picture;
 
-typedef struct
-{
-  RecordedEngine *engine;
-  DescryWindow   *window;
-  DescryCanvas   *canvas;
-  DescryChat     *chat;
-} World;
+static const RecordedPicture table = { 640, 480, 8 };
+
+typedef RecordedWindow World;
 
 static void
 world_open (World     *world,
             GSettings *settings)
 {
-  g_autoptr (DescryScene) scene = NULL;
-  g_autoptr (DescryImage) image = recorded_picture_new (640, 480, 8, &scene);
-  g_autoptr (GFile) file = g_file_new_for_path (picture);
-
-  world->engine = recorded_engine_new (scene, "There is a cup.");
-  recorded_engine_set_pace (world->engine, 1);
-  world->window = DESCRY_WINDOW (descry_window_new (GTK_APPLICATION (application), DESCRY_ENGINE (world->engine), settings));
-  world->canvas = descry_window_get_canvas (world->window);
-  world->chat = descry_window_get_chat (world->window);
-  gtk_window_present (GTK_WINDOW (world->window));
-  ui_test_pump (30);
-  descry_window_open (world->window, file);
-  WAIT_WHILE (!descry_window_is_idle (world->window));
-  ui_test_pump (60);
-}
-
-static void
-world_close (World *world)
-{
-  gpointer alive = world->window;
-
-  g_object_add_weak_pointer (G_OBJECT (world->window), &alive);
-  gtk_window_destroy (GTK_WINDOW (world->window));
-  WAIT_WHILE (alive != NULL);
-  g_object_run_dispose (G_OBJECT (world->engine));
-  g_clear_object (&world->engine);
+  recorded_window_show (world, GTK_APPLICATION (application), settings, table);
+  recorded_window_open (world, picture);
 }
 
 static GtkWidget *
@@ -65,17 +36,6 @@ find (World      *world,
       const char *text)
 {
   return ui_test_find (GTK_WIDGET (world->window), type, text);
-}
-
-static void
-shoot (World      *world,
-       const char *name)
-{
-  g_autoptr (GdkTexture) texture = NULL;
-
-  ui_test_pump (300);
-  texture = ui_test_shoot (GTK_WIDGET (world->window));
-  ui_test_save (texture, name);
 }
 
 /* --------- Suggestions ------------------ */
@@ -116,7 +76,7 @@ test_suggestions (void)
   g_assert_nonnull (find (&world, GTK_TYPE_BUTTON, "What is in the picture?"));
   g_assert_nonnull (find (&world, GTK_TYPE_BUTTON, "How many cups are there?"));
   where = find_where (&world);
-  shoot (&world, "suggestions.png");
+  recorded_window_shoot (&world, "suggestions.png");
 
   /* What is hidden invites no question. */
   {
@@ -165,7 +125,7 @@ test_suggestions (void)
   ui_test_pump (30);
   g_assert_nonnull (find (&world, GTK_TYPE_BUTTON, "What is in the picture?"));
 
-  world_close (&world);
+  recorded_window_close (&world);
 }
 
 /* --------- Inspection ------------------ */
@@ -208,7 +168,7 @@ test_drag (void)
   world_open (&world, NULL);
   gtk_widget_activate_action (GTK_WIDGET (world.window), "win.panel", "s", "inspect");
   descry_canvas_select (world.canvas, &id, 1);
-  shoot (&world, "inspect-card.png");
+  recorded_window_shoot (&world, "inspect-card.png");
   ui_test_walk (find_inspect (&world), find_drag_cb, &drag);
   g_assert_nonnull (drag);
   g_signal_emit_by_name (drag, "prepare", 1.0, 1.0, &content);
@@ -227,7 +187,7 @@ test_drag (void)
     g_assert_cmpuint (pixels[3], ==, 0); /* the corner is outside of the round thing */
     g_assert_cmpuint (pixels[stride * (gsize) (gdk_texture_get_height (texture) / 2) + stride / 2 / 4 * 4 + 3], ==, 255);
   }
-  world_close (&world);
+  recorded_window_close (&world);
 }
 
 static void
@@ -242,7 +202,7 @@ test_compare (void)
   inspect = find_inspect (&world);
   g_assert_nonnull (inspect);
   descry_canvas_select (world.canvas, three, 2);
-  shoot (&world, "inspect-compare.png");
+  recorded_window_shoot (&world, "inspect-compare.png");
   label = ui_test_find (inspect, GTK_TYPE_LABEL, "2 bowl is to the right");
   g_assert_nonnull (label);
   g_assert_null (ui_test_find (inspect, GTK_TYPE_LABEL, "1 more object is selected"));
@@ -262,7 +222,7 @@ test_compare (void)
   g_assert_null (ui_test_find (inspect, GTK_TYPE_LABEL, "2 bowl is to the right"));
   g_assert_nonnull (ui_test_find (inspect, GTK_TYPE_BUTTON, "Ask About This"));
 
-  world_close (&world);
+  recorded_window_close (&world);
 }
 
 static void
@@ -295,7 +255,7 @@ test_stages (void)
   WAIT_WHILE (recorded_engine_count (world.engine, DESCRY_JOB_ANALYZE) == before || !descry_window_is_idle (world.window));
   g_assert_cmpuint (recorded_engine_count (world.engine, DESCRY_JOB_ANALYZE), ==, before + 1);
 
-  world_close (&world);
+  recorded_window_close (&world);
 }
 
 /* --------- Thresholds ------------------ */
@@ -317,27 +277,22 @@ test_threshold (void)
   world_open (&third, settings);
   g_assert_cmpfloat_with_epsilon (descry_canvas_get_view (third.canvas)->threshold, 0.3, 1e-6);
   g_assert_false (g_action_group_get_action_enabled (G_ACTION_GROUP (third.window), "undo"));
-  world_close (&third);
-  world_close (&second);
-  world_close (&first);
+  recorded_window_close (&third);
+  recorded_window_close (&second);
+  recorded_window_close (&first);
 }
 
 int
 main (int    argc,
       char **argv)
 {
-  g_autoptr (DescryScene) scene = NULL;
-  g_autoptr (DescryImage) image = NULL;
   int status;
 
   gtk_test_init (&argc, &argv, NULL);
   descry_ui_init ();
-  application = g_object_new (ADW_TYPE_APPLICATION, "application-id", "io.github.descry.Test", "flags", G_APPLICATION_NON_UNIQUE, NULL);
-  g_assert_true (g_application_register (G_APPLICATION (application), NULL, NULL));
+  application = ui_test_application ();
   folder = g_dir_make_tmp ("descry-inspect-XXXXXX", NULL);
-  picture = g_build_filename (folder, "table.png", NULL);
-  image = recorded_picture_new (640, 480, 8, &scene);
-  g_assert_true (descry_image_save_png (image, picture, NULL));
+  picture = recorded_window_save (folder, "table.png", table);
 
   g_test_add_func ("/inspect/suggestions", test_suggestions);
   g_test_add_func ("/inspect/drag", test_drag);

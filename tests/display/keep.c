@@ -530,8 +530,7 @@ main (int    argc,
   else
     gtk_test_init (&argc, &argv, NULL);
   descry_ui_init ();
-  application = g_object_new (ADW_TYPE_APPLICATION, "application-id", "io.github.descry.Test", "flags", G_APPLICATION_NON_UNIQUE, NULL);
-  g_assert_true (g_application_register (G_APPLICATION (application), NULL, NULL));
+  application = ui_test_application ();
 
   folder = worker ? g_strdup (argv[2]) : g_dir_make_tmp ("descry-keep-XXXXXX", NULL);
   picture = g_build_filename (folder, "table.png", NULL);

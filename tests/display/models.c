@@ -600,8 +600,7 @@ main (int    argc,
   g_setenv ("GTK_A11Y", "test", TRUE);
   descry_ui_init ();
   descry_device_set_program (g_getenv ("DESCRY_TEST_PROGRAM"));
-  application = g_object_new (ADW_TYPE_APPLICATION, "application-id", "io.github.descry.Test", "flags", G_APPLICATION_NON_UNIQUE, NULL);
-  g_assert_true (g_application_register (G_APPLICATION (application), NULL, NULL));
+  application = ui_test_application ();
 
   g_test_add ("/models/list", Fixture, NULL, set_up, test_list, tear_down);
   g_test_add ("/models/verify", Fixture, NULL, set_up, test_verify, tear_down);

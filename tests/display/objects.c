@@ -9,58 +9,25 @@
 
 #include <glib/gstdio.h>
 
-#include "tests/display/recorded-engine.h"
+#include "tests/display/recorded-window.h"
 #include "tests/display/ui-test.h"
 #include "ui/main-thread.h"
-#include "ui/window.h"
 
 static AdwApplication *application;
 static char *folder, *picture;
 
-typedef struct
-{
-  RecordedEngine *engine;
-  DescryWindow   *window;
-  DescryCanvas   *canvas;
-} World;
+static const RecordedPicture table = { 640, 480, 8 };
+
+typedef RecordedWindow World;
 
 static void
 world_open (World *world)
 {
-  g_autoptr (DescryScene) scene = NULL;
-  g_autoptr (DescryImage) image = recorded_picture_new (640, 480, 8, &scene);
-  g_autoptr (GFile) file = g_file_new_for_path (picture);
-
-  world->engine = recorded_engine_new (scene, "There is a cup.");
-  recorded_engine_set_pace (world->engine, 1);
-  world->window = DESCRY_WINDOW (descry_window_new (GTK_APPLICATION (application), DESCRY_ENGINE (world->engine), NULL));
-  world->canvas = descry_window_get_canvas (world->window);
+  recorded_window_show (world, GTK_APPLICATION (application), NULL, table);
   gtk_window_set_default_size (GTK_WINDOW (world->window), 1100, 760);
-  gtk_window_present (GTK_WINDOW (world->window));
-  descry_window_open (world->window, file);
-  WAIT_WHILE (!descry_window_is_idle (world->window));
+  recorded_window_open (world, picture);
   gtk_widget_activate_action (GTK_WIDGET (world->window), "win.panel", "s", "objects");
   ui_test_pump (200);
-}
-
-static void
-world_close (World *world)
-{
-  gtk_window_destroy (GTK_WINDOW (world->window));
-  ui_test_pump (30);
-  g_object_run_dispose (G_OBJECT (world->engine));
-  g_clear_object (&world->engine);
-}
-
-static void
-shoot (World      *world,
-       const char *name)
-{
-  g_autoptr (GdkTexture) texture = NULL;
-
-  ui_test_pump (300);
-  texture = ui_test_shoot (GTK_WIDGET (world->window));
-  ui_test_save (texture, name);
 }
 
 static GtkWidget *
@@ -163,7 +130,7 @@ test_groups (void)
   g_test_message ("%s", grouped);
   expected = g_strdup_printf ("[cup × %u]", cups);
   g_assert_true (g_str_has_prefix (grouped, expected));
-  shoot (&world, "objects-by-name.png");
+  recorded_window_shoot (&world, "objects-by-name.png");
 
   /* A heading selects its objects, all of them and no others. */
   all = g_strdup_printf ("cup × %u", cups);
@@ -199,12 +166,12 @@ test_groups (void)
   plain = list_rows (&world);
   g_assert_null (strchr (plain, '['));
   g_assert_cmpuint (strlen (plain), ==, count_shown (&world));
-  shoot (&world, "objects-plain.png");
+  recorded_window_shoot (&world, "objects-plain.png");
   gtk_widget_activate_action (GTK_WIDGET (world.window), "win.group-objects", NULL);
   g_free (plain);
   plain = list_rows (&world);
   g_assert_cmpstr (plain, ==, grouped);
-  world_close (&world);
+  recorded_window_close (&world);
 }
 
 /* Over the whole range and back the scene stays the one that was found, no job runs, and picture, list and title follow; what
@@ -246,7 +213,7 @@ test_threshold (void)
   g_signal_emit_by_name (descry_window_get_chat (world.window), "ask", "What is there?");
   WAIT_WHILE (!descry_window_is_idle (world.window));
   g_assert_cmpfloat_with_epsilon (recorded_engine_options (world.engine).threshold, 0.86, 1e-6);
-  world_close (&world);
+  recorded_window_close (&world);
 }
 
 /* The card's buttons are the window's commands. */
@@ -263,7 +230,7 @@ test_card (void)
   ui_test_pump (300);
   g_assert_nonnull (find (&world, GTK_TYPE_LABEL, "Detector · recorded"));
   g_assert_nonnull (ui_test_find_text (GTK_WIDGET (world.window), "boxes 41 ms, masks 1240 ms"));
-  shoot (&world, "inspect-actions.png");
+  recorded_window_shoot (&world, "inspect-actions.png");
   gtk_widget_activate (find (&world, GTK_TYPE_BUTTON, "Show only this"));
   WAIT_WHILE (descry_canvas_get_solo (world.canvas) != 2);
   gtk_widget_activate_action (GTK_WIDGET (world.window), "win.undo", NULL);
@@ -275,25 +242,20 @@ test_card (void)
   gtk_widget_activate (find (&world, GTK_TYPE_BUTTON, "Delete"));
   WAIT_WHILE (descry_scene_find (descry_canvas_get_scene (world.canvas), 1) != NULL);
   g_assert_null (descry_scene_find (descry_canvas_get_scene (world.canvas), 3));
-  world_close (&world);
+  recorded_window_close (&world);
 }
 
 int
 main (int    argc,
       char **argv)
 {
-  g_autoptr (DescryScene) scene = NULL;
-  g_autoptr (DescryImage) image = NULL;
   int status;
 
   gtk_test_init (&argc, &argv, NULL);
   descry_ui_init ();
-  application = g_object_new (ADW_TYPE_APPLICATION, "application-id", "io.github.descry.Test", "flags", G_APPLICATION_NON_UNIQUE, NULL);
-  g_assert_true (g_application_register (G_APPLICATION (application), NULL, NULL));
+  application = ui_test_application ();
   folder = g_dir_make_tmp ("descry-objects-XXXXXX", NULL);
-  picture = g_build_filename (folder, "table.png", NULL);
-  image = recorded_picture_new (640, 480, 8, &scene);
-  g_assert_true (descry_image_save_png (image, picture, NULL));
+  picture = recorded_window_save (folder, "table.png", table);
 
   g_test_add_func ("/objects/groups", test_groups);
   g_test_add_func ("/objects/threshold", test_threshold);

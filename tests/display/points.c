@@ -13,21 +13,17 @@
 #include <glib/gstdio.h>
 #include <jansson.h>
 
-#include "tests/display/recorded-engine.h"
+#include "tests/display/recorded-window.h"
 #include "tests/display/ui-test.h"
 #include "ui/accels.h"
 #include "ui/main-thread.h"
-#include "ui/window.h"
 
 static AdwApplication *application;
 static char *folder, *picture;
 
-typedef struct
-{
-  RecordedEngine *engine;
-  DescryWindow   *window;
-  DescryCanvas   *canvas;
-} World;
+static const RecordedPicture table = { 640, 480, 8 };
+
+typedef RecordedWindow World;
 
 /* --------- Hands ------------------ */
 
@@ -95,26 +91,12 @@ point_at (World      *world,
   xdotool ("mousemove %d %d %s", x, y, how);
 }
 
-static void
-shoot (World      *world,
-       const char *name)
-{
-  g_autoptr (GdkTexture) texture = NULL;
-
-  ui_test_pump (300);
-  texture = ui_test_shoot (GTK_WIDGET (world->window));
-  ui_test_save (texture, name);
-}
-
 /* --------- World ------------------ */
 
 static gboolean
 world_open (World   *world,
             gboolean promptable)
 {
-  g_autoptr (DescryScene) scene = NULL;
-  g_autoptr (DescryImage) image = recorded_picture_new (640, 480, 8, &scene);
-  g_autoptr (GFile) file = g_file_new_for_path (picture);
   g_autofree char *tool = g_find_program_in_path ("xdotool");
 
   if (tool == NULL)
@@ -123,27 +105,13 @@ world_open (World   *world,
       return FALSE;
     }
 
-  world->engine = recorded_engine_new (scene, "There is a cup.");
-  recorded_engine_set_pace (world->engine, 1);
+  recorded_window_show (world, GTK_APPLICATION (application), NULL, table);
   recorded_engine_set_promptable (world->engine, promptable);
-  world->window = DESCRY_WINDOW (descry_window_new (GTK_APPLICATION (application), DESCRY_ENGINE (world->engine), NULL));
-  world->canvas = descry_window_get_canvas (world->window);
   gtk_window_set_default_size (GTK_WINDOW (world->window), 1100, 760);
-  gtk_window_present (GTK_WINDOW (world->window));
-  descry_window_open (world->window, file);
-  WAIT_WHILE (!descry_window_is_idle (world->window));
-  ui_test_pump (300);
+  recorded_window_open (world, picture);
+  ui_test_pump (240);
 
   return TRUE;
-}
-
-static void
-world_close (World *world)
-{
-  gtk_window_destroy (GTK_WINDOW (world->window));
-  ui_test_pump (30);
-  g_object_run_dispose (G_OBJECT (world->engine));
-  g_clear_object (&world->engine);
 }
 
 static DescryObject *
@@ -180,11 +148,11 @@ test_refused (void)
   g_assert_false (gtk_widget_is_sensitive (button));
   point_at (&world, 320, 30, "keydown shift click 1 keyup shift");
   WAIT_WHILE (ui_test_find_text (GTK_WIDGET (world.window), "This segmenter works on whole regions") == NULL);
-  shoot (&world, "points-refused.png");
+  recorded_window_shoot (&world, "points-refused.png");
   g_assert_cmpuint (recorded_engine_count (world.engine, DESCRY_JOB_POINTS), ==, 0);
   point_at (&world, 320, 30, "click 1");
   WAIT_WHILE (recorded_engine_count (world.engine, DESCRY_JOB_SEGMENT) == 0 || !descry_window_is_idle (world.window));
-  world_close (&world);
+  recorded_window_close (&world);
 }
 
 static void
@@ -230,7 +198,7 @@ test_region (void)
   less = only_selected (&world)->mask->area;
   g_assert_cmpuint (less, <, two);
   g_assert_false (descry_mask_hit (only_selected (&world)->mask, 360, 60));
-  shoot (&world, "points-region.png");
+  recorded_window_shoot (&world, "points-region.png");
 
   /* Back and forth, a point a step. */
   xdotool ("key ctrl+z");
@@ -256,7 +224,7 @@ test_region (void)
   point_at (&world, 480, 60, "mousemove_relative 3 0 mousemove_relative 3 0 mousemove_relative 3 0 mousemove_relative 3 0");
   WAIT_WHILE (!descry_canvas_has_preview (world.canvas));
   ui_test_pump (300);
-  shoot (&world, "points-preview.png");
+  recorded_window_shoot (&world, "points-preview.png");
   g_assert_cmpuint (recorded_engine_count (world.engine, DESCRY_JOB_POINTS), >, n_jobs);
   g_assert_cmpuint (recorded_engine_crowd (world.engine), ==, 1); /* at most one under way, however much moves */
   g_assert_cmpuint (only_selected (&world)->mask->area, ==, two); /* nobody keeps it */
@@ -288,7 +256,7 @@ test_region (void)
   point_at (&world, 120, 40, "keydown alt click 1 keyup alt");
   WAIT_WHILE (ui_test_find_text (GTK_WIDGET (world.window), "Begin with a + point") == NULL);
   g_assert_cmpuint (recorded_engine_count (world.engine, DESCRY_JOB_POINTS), ==, n_jobs);
-  world_close (&world);
+  recorded_window_close (&world);
 }
 
 /* A first region can be taken back whole. */
@@ -307,7 +275,7 @@ test_undo (void)
   xdotool ("key ctrl+z");
   WAIT_WHILE (descry_canvas_get_scene (world.canvas)->objects->len != n);
   g_assert_cmpuint (descry_canvas_get_points (world.canvas)->len, ==, 0);
-  world_close (&world);
+  recorded_window_close (&world);
 }
 
 /* Ctrl and a drag choose what is inside; what is chosen can be exported alone. */
@@ -343,12 +311,12 @@ test_band (void)
   xdotool ("mousemove %d %d", x, y);
   on_screen (&world, 637, 240, &x, &y);
   xdotool ("mousemove %d %d", x, y);
-  shoot (&world, "band.png");
+  recorded_window_shoot (&world, "band.png");
   xdotool ("mouseup 1 keyup ctrl");
   ids = descry_canvas_get_selection (world.canvas);
   g_assert_cmpuint (ids->len, ==, upper);
   g_assert_cmpuint (recorded_engine_count (world.engine, DESCRY_JOB_SEGMENT), ==, 0);
-  shoot (&world, "band-chosen.png");
+  recorded_window_shoot (&world, "band-chosen.png");
 
   g_assert_true (descry_window_export_selection (world.window, "coco", path));
   WAIT_WHILE (!descry_window_is_idle (world.window));
@@ -362,7 +330,7 @@ test_band (void)
   g_assert_cmpuint (descry_canvas_get_selection (world.canvas)->len, ==, upper);
   xdotool ("key ctrl+a");
   g_assert_cmpuint (descry_canvas_get_selection (world.canvas)->len, ==, all);
-  world_close (&world);
+  recorded_window_close (&world);
 }
 
 /* What could not be written says so until somebody has read it. */
@@ -379,29 +347,24 @@ test_trouble (void)
   ui_test_pump (6000);
   g_assert_nonnull (descry_window_get_message (world.window));
   g_assert_nonnull (strstr (descry_window_get_message (world.window), "could not be saved"));
-  shoot (&world, "trouble.png");
+  recorded_window_shoot (&world, "trouble.png");
   gtk_widget_activate (ui_test_find (GTK_WIDGET (world.window), GTK_TYPE_BUTTON, "Close the message"));
   WAIT_WHILE (descry_window_get_message (world.window) != NULL);
-  world_close (&world);
+  recorded_window_close (&world);
 }
 
 int
 main (int    argc,
       char **argv)
 {
-  g_autoptr (DescryScene) scene = NULL;
-  g_autoptr (DescryImage) image = NULL;
   int status;
 
   gtk_test_init (&argc, &argv, NULL);
   descry_ui_init ();
-  application = g_object_new (ADW_TYPE_APPLICATION, "application-id", "io.github.descry.Test", "flags", G_APPLICATION_NON_UNIQUE, NULL);
-  g_assert_true (g_application_register (G_APPLICATION (application), NULL, NULL));
+  application = ui_test_application ();
   descry_accels_add (GTK_APPLICATION (application));
   folder = g_dir_make_tmp ("descry-points-XXXXXX", NULL);
-  picture = g_build_filename (folder, "on-the-table.png", NULL);
-  image = recorded_picture_new (640, 480, 8, &scene);
-  g_assert_true (descry_image_save_png (image, picture, NULL));
+  picture = recorded_window_save (folder, "on-the-table.png", table);
 
   g_test_add_func ("/points/refused", test_refused);
   g_test_add_func ("/points/region", test_region);

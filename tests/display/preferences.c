@@ -176,8 +176,7 @@ main (int    argc,
   gtk_test_init (&argc, &argv, NULL);
   g_setenv ("GTK_A11Y", "test", TRUE);
   descry_ui_init ();
-  application = g_object_new (ADW_TYPE_APPLICATION, "application-id", "io.github.descry.Test", "flags", G_APPLICATION_NON_UNIQUE, NULL);
-  g_assert_true (g_application_register (G_APPLICATION (application), NULL, NULL));
+  application = ui_test_application ();
 
   g_test_add_func ("/preferences/generation", test_generation);
   g_test_add_func ("/preferences/rest", test_rest);

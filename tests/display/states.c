@@ -584,8 +584,7 @@ main (int    argc,
   descry_ui_init ();
   folder = g_dir_make_tmp ("descry-states-XXXXXX", NULL);
   g_assert_nonnull (folder);
-  application = g_object_new (ADW_TYPE_APPLICATION, "application-id", "io.github.descry.Test", "flags", G_APPLICATION_NON_UNIQUE, NULL);
-  g_assert_true (g_application_register (G_APPLICATION (application), NULL, NULL));
+  application = ui_test_application ();
   g_action_map_add_action_entries (G_ACTION_MAP (application), actions, G_N_ELEMENTS (actions), NULL);
   set_look ();
 

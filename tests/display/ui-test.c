@@ -22,6 +22,15 @@ ui_test_patience (void)
   return g_getenv ("DESCRY_TEST_SLOW") != NULL ? 300 : 30;
 }
 
+AdwApplication *
+ui_test_application (void)
+{
+  AdwApplication *application = g_object_new (ADW_TYPE_APPLICATION, "application-id", "io.github.descry.Test", "flags", G_APPLICATION_NON_UNIQUE, NULL);
+
+  g_assert_true (g_application_register (G_APPLICATION (application), NULL, NULL));
+  return application;
+}
+
 void
 ui_test_turn (void)
 {

@@ -5,7 +5,7 @@
 
 #pragma once
 
-#include <gtk/gtk.h>
+#include <adwaita.h>
 
 G_BEGIN_DECLS
 
@@ -25,6 +25,9 @@ guint       ui_test_patience (void);
       }                                                                                               \
   }                                                                                                   \
   G_STMT_END
+
+/* A registered application for the windows. (transfer full) */
+AdwApplication *ui_test_application (void);
 
 /* One turn of the main loop, waiting at most a few milliseconds. */
 void        ui_test_turn  (void);

@@ -591,8 +591,7 @@ main (int    argc,
 
   gtk_test_init (&argc, &argv, NULL);
   descry_ui_init ();
-  application = g_object_new (ADW_TYPE_APPLICATION, "application-id", "io.github.descry.Test", "flags", G_APPLICATION_NON_UNIQUE, NULL);
-  g_assert_true (g_application_register (G_APPLICATION (application), NULL, NULL));
+  application = ui_test_application ();
   descry_accels_add (GTK_APPLICATION (application));
   folder = g_dir_make_tmp ("descry-undo-XXXXXX", NULL);
   picture = g_build_filename (folder, "table.png", NULL);

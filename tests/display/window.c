@@ -293,8 +293,7 @@ main (int    argc,
   descry_ui_init ();
   folder = g_dir_make_tmp ("descry-window-XXXXXX", NULL);
   g_assert_nonnull (folder);
-  application = g_object_new (ADW_TYPE_APPLICATION, "application-id", "io.github.descry.Test", "flags", G_APPLICATION_NON_UNIQUE, NULL);
-  g_assert_true (g_application_register (G_APPLICATION (application), NULL, NULL));
+  application = ui_test_application ();
   small = recorded_picture_new (40, 30, 5, &scene);
   path = g_build_filename (folder, "small.png", NULL);
   g_assert_true (descry_image_save_png (small, path, NULL));

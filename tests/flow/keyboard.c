@@ -265,8 +265,7 @@ main (int    argc,
 
   gtk_test_init (&argc, &argv, NULL);
   descry_ui_init ();
-  application = g_object_new (ADW_TYPE_APPLICATION, "application-id", "io.github.descry.Test", "flags", G_APPLICATION_NON_UNIQUE, NULL);
-  g_assert_true (g_application_register (G_APPLICATION (application), NULL, NULL));
+  application = ui_test_application ();
   g_test_add ("/keyboard/round", Fixture, NULL, set_up, test_round, tear_down);
   g_test_add ("/keyboard/keys", Fixture, NULL, set_up, test_keys, tear_down);
   status = g_test_run ();
