@@ -16,6 +16,7 @@
 
 #include <glib/gi18n.h>
 
+#include "ui/bidi.h"
 #include "ui/main-thread.h"
 #include "ui/rows.h"
 
@@ -307,8 +308,8 @@ make_row (DescryDevicesPage        *self,
   /* Translators: version of the driver, then of OpenCL. */
   add_fact (row, _("Driver"), g_strdup_printf (_("%s, %s"), report->driver, report->version));
   add_fact (row, _("Memory"), g_strdup_printf (report->unified ? _("%s, shared with the computer") : _("%s, its own"),
-                                               (memory = g_format_size_full (report->global_memory, G_FORMAT_SIZE_IEC_UNITS))));
-  add_fact (row, _("Largest buffer"), g_format_size_full (report->max_allocation, G_FORMAT_SIZE_IEC_UNITS));
+                                               (memory = descry_bidi_size (report->global_memory))));
+  add_fact (row, _("Largest buffer"), descry_bidi_size (report->max_allocation));
   add_fact (row, _("Compute units"), g_strdup_printf ("%u", report->compute_units));
   add_fact (row, _("Half precision"), g_strdup (report->half ? _("yes") : _("no")));
   if (report->self_test_ms > 0.0)
@@ -370,11 +371,11 @@ static char *
 tell_needs (const DescryEstimate     *estimate,
             const DescryDeviceReport *report)
 {
-  g_autofree char *needed = g_format_size_full (sum_estimate (estimate), G_FORMAT_SIZE_IEC_UNITS), *memory = NULL;
+  g_autofree char *needed = descry_bidi_size (sum_estimate (estimate)), *memory = NULL;
 
   if (report == NULL)
     return g_strdup_printf (_("needs %s at most"), needed);
-  memory = g_format_size_full (report->global_memory, G_FORMAT_SIZE_IEC_UNITS);
+  memory = descry_bidi_size (report->global_memory);
   return g_strdup_printf (descry_estimate_fits (estimate, report->global_memory, report->max_allocation)
                             /* Translators: memory needed, then of the device. */
                             ? _("needs %s at most of %s: fits")
@@ -419,13 +420,14 @@ add_placement (DescryDevicesPage        *self,
   g_autoptr (GtkStringList) names = gtk_string_list_new (NULL);
   GPtrArray *keys = g_ptr_array_new_with_free_func (g_free);
   g_autofree char *seeing = tell_needs (&self->seeing, used), *answering = tell_needs (&self->answering, own != NULL ? own : used);
-  g_autofree char *text = NULL;
+  g_autofree char *name = NULL, *text = NULL;
   GtkWidget *row;
   guint i, selected = 0;
 
   adw_preferences_group_set_title (group, _("Placement"));
   /* Translators: name of a device, what is needed of its memory. */
-  text = used != NULL ? g_strdup_printf (_("%s: %s"), used->name, seeing) : g_strdup (seeing);
+  name = used != NULL ? descry_bidi_isolate (used->name) : NULL;
+  text = name != NULL ? g_strdup_printf (_("%s: %s"), name, seeing) : g_strdup (seeing);
   adw_preferences_group_add (group, descry_row_new (_("Looking at pictures"), text));
 
   gtk_string_list_append (names, _("The same device"));

@@ -15,6 +15,7 @@
 #include <glib/gi18n.h>
 
 #include "ui/badge.h"
+#include "ui/bidi.h"
 #include "ui/compare.h"
 #include "ui/main-thread.h"
 #include "ui/picture.h"
@@ -79,6 +80,23 @@ set_fact (DescryInspect *self,
   set_text (self->rows[fact], text);
 }
 
+static gboolean
+is_rtl (DescryInspect *self)
+{
+  return gtk_widget_get_direction (GTK_WIDGET (self)) == GTK_TEXT_DIR_RTL;
+}
+
+/* An area in pixels, and as a part of the picture's. */
+static char *
+area_text (double area,
+           double pixels)
+{
+  g_autofree char *part = descry_bidi_value (_("%.1f %%"), 100.0 * area / pixels);
+
+  /* Translators: an area in pixels, and its part of the picture, such as "2.5 %". */
+  return g_strdup_printf (_("%.0f px, %s"), area, part);
+}
+
 static const char *
 source_text (DescrySource source)
 {
@@ -109,13 +127,16 @@ time_text (DescryScene        *scene,
       const char *title = g_str_equal (timing->stage, "detector") && object->source == DESCRY_SOURCE_DETECTOR ? _("boxes")
                           : g_str_equal (timing->stage, "segmenter") && object->mask != NULL                  ? _("masks")
                                                                                                                : NULL;
+      g_autofree char *part = NULL, *isolated = NULL;
 
       if (title == NULL)
         continue;
       if (text->len > 0)
         g_string_append (text, ", ");
       /* Translators: a stage, "boxes" or "masks", and its milliseconds. */
-      g_string_append_printf (text, _("%s %.0f ms"), title, timing->ms);
+      part = g_strdup_printf (_("%s %.0f ms"), title, timing->ms);
+      isolated = descry_bidi_isolate (part);
+      g_string_append (text, isolated);
     }
 
   return g_string_free (text, text->len == 0);
@@ -130,8 +151,7 @@ found_by_text (DescryInspect      *self,
 
   if (network == NULL)
     return g_strdup (source_text (object->source));
-  /* Translators: what found an object, and the network behind it. */
-  return g_strdup_printf (_("%s · %s"), source_text (object->source), network);
+  return descry_bidi_list (is_rtl (self), source_text (object->source), network, NULL);
 }
 
 /* --------- Two objects ------------------ */
@@ -159,6 +179,15 @@ fill_side (GtkBox             *side,
   gtk_box_append (side, title);
 }
 
+/* What it is called beside others: number and name. */
+static char *
+called (const DescryObject *object)
+{
+  g_autofree char *text = g_strdup_printf ("%u %s", object->id, object->name);
+
+  return descry_bidi_isolate (text);
+}
+
 /* Where the second is, seen from the first: along an axis where their centres are further apart than a tenth of the longer. */
 static char *
 place_text (const DescryObject     *first,
@@ -169,14 +198,15 @@ place_text (const DescryObject     *first,
   double small_y = 0.1 * MAX (first->box.y1 - first->box.y0, second->box.y1 - second->box.y0);
   const char *across = result->dx < -small_x ? _("to the left") : result->dx > small_x ? _("to the right") : NULL;
   const char *down = result->dy < -small_y ? _("above") : result->dy > small_y ? _("below") : NULL;
+  g_autofree char *it = called (second);
 
   if (across == NULL && down == NULL)
     return g_strdup (_("In the same place"));
-  /* Translators: the number and the name of an object, and where it is, such as "above" or "to the left". */
+  /* Translators: number and name of an object, and where it is, such as "above" or "to the left". */
   if (across == NULL || down == NULL)
-    return g_strdup_printf (_("%u %s is %s"), second->id, second->name, across != NULL ? across : down);
+    return g_strdup_printf (_("%s is %s"), it, across != NULL ? across : down);
   /* Translators: the same with two places, such as "above" and "to the left". */
-  return g_strdup_printf (_("%u %s is %s and %s"), second->id, second->name, down, across);
+  return g_strdup_printf (_("%s is %s and %s"), it, down, across);
 }
 
 static void
@@ -188,29 +218,32 @@ show_pair (DescryInspect      *self,
 {
   const DescryObject *objects[2] = { first, second };
   double pixels = (double) image->width * image->height;
-  g_autofree char *more = NULL;
+  g_autofree char *more = NULL, *larger = NULL, *areas = NULL, *first_area = NULL, *second_area = NULL;
+  g_autofree char *first_score = g_strdup_printf ("%.2f", first->score), *second_score = g_strdup_printf ("%.2f", second->score);
   DescryComparison result;
 
   descry_compare (first, second, &result);
+  larger = called (objects[MAX (result.larger, 0)]);
   fill_side (self->first, image, first);
   fill_side (self->second, image, second);
   self->pair[0] = first->id;
   self->pair[1] = second->id;
 
-  /* Translators: two areas in pixels, each with its part of the picture. */
-  set_text (self->difference_rows[DIFFERENCE_SIZES],
-            g_strdup_printf (result.by_mask ? _("%.0f px, %.1f %% · %.0f px, %.1f %%") : _("boxes of %.0f px, %.1f %% · %.0f px, %.1f %%"),
-                             result.areas[0], 100.0 * result.areas[0] / pixels, result.areas[1], 100.0 * result.areas[1] / pixels));
+  first_area = area_text (result.areas[0], pixels);
+  second_area = area_text (result.areas[1], pixels);
+  areas = descry_bidi_list (is_rtl (self), first_area, second_area, NULL);
+  /* Translators: two areas. */
+  set_text (self->difference_rows[DIFFERENCE_SIZES], result.by_mask ? g_steal_pointer (&areas) : g_strdup_printf (_("boxes of %s"), areas));
   set_text (self->difference_rows[DIFFERENCE_RATIO],
             result.larger < 0     ? g_strdup (_("The same size"))
             : result.ratio < 1.05 ? g_strdup (_("About the same size"))
-                                  /* Translators: the number and the name of the larger object, and how much larger it is. */
-                                  : g_strdup_printf (_("%u %s is %.1f times as large"), objects[result.larger]->id, objects[result.larger]->name, result.ratio));
+                                  /* Translators: number and name of the larger object, and how much larger it is. */
+                                  : g_strdup_printf (_("%s is %.1f times as large"), larger, result.ratio));
   set_text (self->difference_rows[DIFFERENCE_PLACE], place_text (first, second, &result));
   set_text (self->difference_rows[DIFFERENCE_DISTANCE],
             g_strdup_printf (_("%.0f px between the centres, %.0f px between the boxes"), result.distance, result.gap));
-  set_text (self->difference_rows[DIFFERENCE_OVERLAP], g_strdup_printf (_("%.0f %%"), 100.0 * result.overlap));
-  set_text (self->difference_rows[DIFFERENCE_SCORES], g_strdup_printf (_("%.2f · %.2f"), first->score, second->score));
+  set_text (self->difference_rows[DIFFERENCE_OVERLAP], descry_bidi_value (_("%.0f %%"), 100.0 * result.overlap));
+  set_text (self->difference_rows[DIFFERENCE_SCORES], descry_bidi_list (is_rtl (self), first_score, second_score, NULL));
 
   more = g_strdup_printf (ngettext ("%u more object is selected", "%u more objects are selected", n_more), n_more);
   gtk_label_set_label (self->more, more);
@@ -227,6 +260,7 @@ descry_inspect_update (DescryInspect *self)
   DescryImage *image = descry_canvas_get_image (self->canvas);
   GArray *selection = descry_canvas_get_selection (self->canvas);
   const DescryObject *object = NULL, *second = NULL;
+  g_autofree char *sides = NULL, *part = NULL;
   DescryBox box;
   double pixels;
 
@@ -266,14 +300,13 @@ descry_inspect_update (DescryInspect *self)
 
   set_fact (self, FACT_SCORE, g_strdup_printf ("%.2f", object->score));
   set_fact (self, FACT_FINER, g_strdup (object->finer));
-  /* Translators: left, top – right, bottom, pixels; kept from left to right by the marks around them. */
-  set_fact (self, FACT_BOX, g_strdup_printf (_("\342\201\246%.0f, %.0f – %.0f, %.0f\342\201\251"), box.x0, box.y0, box.x1, box.y1));
+  /* Translators: left, top – right, bottom, pixels. */
+  set_fact (self, FACT_BOX, descry_bidi_value (_("%.0f, %.0f – %.0f, %.0f"), box.x0, box.y0, box.x1, box.y1));
+  sides = descry_bidi_value ("%.0f × %.0f", box.x1 - box.x0, box.y1 - box.y0);
+  part = descry_bidi_value (_("%.1f %%"), 100.0 * descry_box_area (box) / pixels);
   /* Translators: width × height in pixels, and the part of the picture. */
-  set_fact (self, FACT_SIZE, g_strdup_printf (_("%.0f × %.0f px, %.1f %%"), box.x1 - box.x0, box.y1 - box.y0,
-                                              100.0 * descry_box_area (box) / pixels));
-  set_fact (self, FACT_MASK, object->mask == NULL ? g_strdup (_("none"))
-                                                  : g_strdup_printf (_("%" G_GUINT64_FORMAT " px, %.1f %%"), object->mask->area,
-                                                                     100.0 * object->mask->area / pixels));
+  set_fact (self, FACT_SIZE, g_strdup_printf (_("%s px, %s"), sides, part));
+  set_fact (self, FACT_MASK, object->mask == NULL ? g_strdup (_("none")) : area_text (object->mask->area, pixels));
   set_fact (self, FACT_SOURCE, found_by_text (self, object));
   set_fact (self, FACT_TIME, time_text (scene, object));
   gtk_stack_set_visible_child_name (self->stack, "card");

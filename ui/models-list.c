@@ -13,6 +13,7 @@
 
 #include <glib/gi18n.h>
 
+#include "ui/bidi.h"
 #include "ui/card.h"
 #include "ui/main-thread.h"
 #include "ui/rows.h"
@@ -40,12 +41,6 @@ slot_purpose (DescrySlot slot)
   };
 
   return _(purposes[slot]);
-}
-
-static char *
-format_size (guint64 bytes)
-{
-  return g_format_size_full (bytes, G_FORMAT_SIZE_IEC_UNITS);
 }
 
 /* --------- What buttons do ------------------ */
@@ -148,8 +143,8 @@ static char *
 memory_text (DescryModelsPage      *self,
              const DescryFileState *state)
 {
-  g_autofree char *weights = format_size (state->estimate.weights), *cache = format_size (state->estimate.cache);
-  g_autofree char *work = format_size (state->estimate.work), *needs = NULL;
+  g_autofree char *weights = descry_bidi_size (state->estimate.weights), *cache = descry_bidi_size (state->estimate.cache);
+  g_autofree char *work = descry_bidi_size (state->estimate.work), *needs = NULL;
   const char *fits = fits_text (self, &state->estimate);
 
   if (state->adapter)
@@ -198,6 +193,12 @@ add_own (DescryModelsPage      *self,
     }
 }
 
+static gboolean
+is_rtl (DescryModelsPage *self)
+{
+  return gtk_widget_get_direction (GTK_WIDGET (self)) == GTK_TEXT_DIR_RTL;
+}
+
 static GtkWidget *
 make_file_row (DescryModelsPage       *self,
                DescrySlot              slot,
@@ -206,18 +207,16 @@ make_file_row (DescryModelsPage       *self,
   AdwExpanderRow *row = ADW_EXPANDER_ROW (adw_expander_row_new ());
   const DescryFileState *state = g_hash_table_lookup (self->states, file->file);
   const char *fits = fits_text (self, &state->estimate);
-  g_autofree char *size = format_size (file->size), *memory = memory_text (self, state), *hash = NULL;
-  g_autoptr (GString) subtitle = g_string_new (size);
+  g_autofree char *size = descry_bidi_size (file->size), *memory = memory_text (self, state), *hash = NULL;
+  g_autofree char *subtitle = NULL;
   gboolean bad = !file->present || state->hash == DESCRY_HASH_WRONG, big = g_strcmp0 (fits, _("does not fit")) == 0;
   GtkWidget *button;
 
   adw_preferences_row_set_use_markup (ADW_PREFERENCES_ROW (row), FALSE);
   adw_preferences_row_set_title (ADW_PREFERENCES_ROW (row), file->title);
-  /* Size, licence, state of the checksum, memory. */
-  g_string_append_printf (subtitle, " · %s · %s", *file->licence != '\0' ? file->licence : _("licence unknown"), hash_text (file, state));
-  if (fits != NULL)
-    g_string_append_printf (subtitle, " · %s", fits);
-  adw_expander_row_set_subtitle (row, subtitle->str);
+  /* Size, licence, state of the checksum, memory where it is known. */
+  subtitle = descry_bidi_list (is_rtl (self), size, *file->licence != '\0' ? file->licence : _("licence unknown"), hash_text (file, state), fits, NULL);
+  adw_expander_row_set_subtitle (row, subtitle);
   if (bad || big)
     {
       GtkWidget *icon = gtk_image_new_from_icon_name (bad ? "dialog-error-symbolic" : "dialog-warning-symbolic");
@@ -365,7 +364,7 @@ add_needs (DescryModelsPage *self,
 
   if (self->disk_free != G_MAXUINT64)
     {
-      g_autofree char *left = format_size (self->disk_free);
+      g_autofree char *left = descry_bidi_size (self->disk_free);
 
       disk = g_strdup_printf (_("%s, %s are free\n%s"), used, left, self->bundle->path);
     }
@@ -395,8 +394,8 @@ void
 descry_models_show_needs (DescryModelsPage *self)
 {
   guint64 taken, memory = get_device_memory (self, &taken);
-  g_autofree char *all = format_size (self->estimate.weights + self->estimate.cache + self->estimate.work);
-  g_autofree char *of = format_size (memory), *now = format_size (taken), *text = NULL;
+  g_autofree char *all = descry_bidi_size (self->estimate.weights + self->estimate.cache + self->estimate.work);
+  g_autofree char *of = descry_bidi_size (memory), *now = descry_bidi_size (taken), *text = NULL;
 
   if (self->bundle == NULL)
     return;
@@ -431,12 +430,11 @@ descry_models_show_list (DescryModelsPage *self)
 
   for (i = 0; i < DESCRY_N_SLOTS; i++)
     add_slot (self, i);
-  used = format_size (count_bytes (self));
+  used = descry_bidi_size (count_bytes (self));
   add_needs (self, used);
   self->device_memory = get_device_memory (self, &taken);
   descry_models_show_needs (self);
-  /* Translators: title of the bundle, space on the disk. */
-  subtitle = g_strdup_printf (_("%s · %s"), self->bundle->title, used);
+  subtitle = descry_bidi_list (is_rtl (self), self->bundle->title, used, NULL);
   adw_window_title_set_subtitle (self->title, subtitle);
   gtk_stack_set_visible_child_name (self->stack, "bundle");
 }

@@ -13,6 +13,7 @@
 #include <glib/gi18n.h>
 
 #include "ui/badge.h"
+#include "ui/bidi.h"
 #include "ui/groups.h"
 #include "ui/main-thread.h"
 #include "ui/object-menu.h"
@@ -198,7 +199,7 @@ refresh_row (DescryObjects *self,
 {
   DescryScene *scene = self->canvas != NULL ? descry_canvas_get_scene (self->canvas) : NULL;
   DescryObject *object = scene != NULL && row->id != 0 ? descry_scene_find (scene, row->id) : NULL;
-  g_autofree char *score = NULL, *detail = NULL;
+  g_autofree char *score = NULL, *part = NULL, *detail = NULL;
   gboolean was_updating = self->updating;
   gboolean hidden;
 
@@ -210,13 +211,15 @@ refresh_row (DescryObjects *self,
   self->updating = TRUE;
   descry_badge_set_id (row->badge, object->id);
   gtk_label_set_label (row->name, object->name);
-  /* Translators: an object's part of the picture; and where it comes from, or a finer name for it. */
-  detail = g_strdup_printf (_("%.1f %% · %s"), 100.0 * descry_box_area (object->box) / ((double) scene->width * scene->height),
-                            object->finer != NULL ? object->finer
-                            : object->source == DESCRY_SOURCE_CLICK ? _("clicked")
-                            : object->source == DESCRY_SOURCE_DRAG ? _("drawn box")
-                            : object->source == DESCRY_SOURCE_PROPOSAL ? _("region")
-                            : _("detected"));
+  /* An object's part of the picture; and where it comes from, or a finer name for it. */
+  part = descry_bidi_value (_("%.1f %%"), 100.0 * descry_box_area (object->box) / ((double) scene->width * scene->height));
+  detail = descry_bidi_list (gtk_widget_get_direction (row->box) == GTK_TEXT_DIR_RTL, part,
+                             object->finer != NULL ? object->finer
+                             : object->source == DESCRY_SOURCE_CLICK ? _("clicked")
+                             : object->source == DESCRY_SOURCE_DRAG ? _("drawn box")
+                             : object->source == DESCRY_SOURCE_PROPOSAL ? _("region")
+                             : _("detected"),
+                             NULL);
   gtk_label_set_label (row->detail, detail);
   score = g_strdup_printf ("%.2f", object->score);
   gtk_label_set_label (row->score, score);

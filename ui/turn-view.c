@@ -14,6 +14,7 @@
 #include <glib/gi18n.h>
 
 #include "ui/badge.h"
+#include "ui/bidi.h"
 #include "ui/column.h"
 #include "ui/live-text.h"
 #include "ui/main-thread.h"
@@ -193,6 +194,15 @@ link_activated_cb (GtkLabel       *label,
 
 /* --------- Paragraphs ------------------ */
 
+/* Text begins at the side where its own readers begin, as it did while it was written. */
+static void
+set_direction (GtkLabel *label)
+{
+  PangoDirection direction = pango_layout_get_line_readonly (gtk_label_get_layout (label), 0)->resolved_dir;
+
+  gtk_widget_set_direction (GTK_WIDGET (label), direction == PANGO_DIRECTION_RTL ? GTK_TEXT_DIR_RTL : GTK_TEXT_DIR_LTR);
+}
+
 static void
 add_paragraph (DescryTurnView *self,
                guint           start,
@@ -205,6 +215,7 @@ add_paragraph (DescryTurnView *self,
   gtk_label_set_wrap (paragraph.label, TRUE);
   gtk_label_set_wrap_mode (paragraph.label, PANGO_WRAP_WORD_CHAR);
   gtk_label_set_xalign (paragraph.label, 0);
+  set_direction (paragraph.label);
   gtk_label_set_selectable (paragraph.label, TRUE);
   g_signal_connect_object (paragraph.label, "activate-link", G_CALLBACK (link_activated_cb), self, 0);
   g_signal_connect_object (motion, "motion", G_CALLBACK (label_motion_cb), self, 0);
@@ -415,8 +426,9 @@ add_evidence (DescryTurnView *self,
       guint id = g_array_index (self->turn->evidence, guint, i);
       DescryObject *object = scene != NULL ? descry_scene_find (scene, id) : NULL;
       g_autofree char *name = g_markup_escape_text (object != NULL ? object->name : _("object"), -1);
+      g_autofree char *called = g_strdup_printf ("%u %s", id, name), *isolated = descry_bidi_isolate (called);
 
-      g_string_append_printf (markup, "%s<a href=\"obj:%u\">%u %s</a>", i > 0 ? ", " : "", id, id, name);
+      g_string_append_printf (markup, "%s<a href=\"obj:%u\">%s</a>", i > 0 ? ", " : "", id, isolated);
     }
   if (markup->len > 0)
     {
@@ -438,6 +450,7 @@ add_evidence (DescryTurnView *self,
       gtk_box_append (GTK_BOX (box), note_label (_("Text sent to the language model")));
       label = gtk_label_new (self->turn->prompt);
       gtk_label_set_xalign (GTK_LABEL (label), 0);
+      set_direction (GTK_LABEL (label));
       gtk_label_set_wrap (GTK_LABEL (label), TRUE);
       gtk_label_set_wrap_mode (GTK_LABEL (label), PANGO_WRAP_WORD_CHAR);
       gtk_label_set_selectable (GTK_LABEL (label), TRUE);

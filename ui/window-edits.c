@@ -14,6 +14,8 @@
 
 #include <glib/gi18n.h>
 
+#include "ui/bidi.h"
+
 #define STEP_MS 800 /* changes of the threshold by keys or wheel within this time are one step */
 
 /* --------- In step ------------------ */
@@ -250,14 +252,15 @@ delete_action (GSimpleAction *action,
   DescryWindow *self = data;
   DescryObject *object = first_selected (self);
   g_autoptr (GArray) ids = NULL;
-  g_autofree char *text = NULL;
+  g_autofree char *name = NULL, *text = NULL;
 
   if (object == NULL)
     return;
 
+  name = descry_bidi_isolate (object->name);
   ids = g_array_copy (descry_canvas_get_selection (self->canvas)); /* it becomes shorter */
   if (ids->len == 1)
-    text = g_strdup_printf (_("“%s” deleted"), object->name);
+    text = g_strdup_printf (_("“%s” deleted"), name);
   else
     text = g_strdup_printf (ngettext ("%u object deleted", "%u objects deleted", ids->len), ids->len);
   if (descry_edits_delete (self->edits, self->found, (const guint *) ids->data, ids->len))

@@ -15,6 +15,7 @@
 #include <glib/gi18n.h>
 #include <glib/gstdio.h>
 
+#include "ui/bidi.h"
 #include "ui/export.h"
 #include "ui/export-yolo.h"
 #include "ui/picture.h"
@@ -193,7 +194,9 @@ done_cb (GObject      *source,
       g_autofree char *name = g_path_get_basename (job->path);
       g_autofree char *shown = g_filename_display_name (name);
 
-      text = g_strdup_printf (_("“%s” saved"), shown);
+      g_autofree char *isolated = descry_bidi_isolate (shown);
+
+      text = g_strdup_printf (_("“%s” saved"), isolated);
       descry_window_toast (self, text);
     }
 }

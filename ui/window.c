@@ -11,6 +11,7 @@
 
 #include <glib/gi18n.h>
 
+#include "ui/bidi.h"
 #include "ui/main-thread.h"
 #include "ui/preferences.h"
 
@@ -64,21 +65,23 @@ descry_window_toast (DescryWindow *self,
 void
 descry_window_update_title (DescryWindow *self)
 {
-  g_autofree char *subtitle = NULL;
+  g_autofree char *size = NULL, *objects = NULL, *subtitle = NULL;
   guint n = 0;
   guint i;
 
   adw_window_title_set_title (self->title, self->name != NULL ? self->name : _("Descry"));
+  if (self->image != NULL)
+    size = descry_bidi_value ("%u × %u", self->image->width, self->image->height);
   if (self->image != NULL && self->scene != NULL && self->analysis == NULL)
     {
       const DescryView *view = descry_canvas_get_view (self->canvas);
 
       for (i = 0; i < self->scene->objects->len; i++)
         n += descry_view_shows (view, g_ptr_array_index (self->scene->objects, i));
-      subtitle = g_strdup_printf (ngettext ("%u × %u · %u object", "%u × %u · %u objects", n), self->image->width, self->image->height, n);
+      objects = g_strdup_printf (ngettext ("%u object", "%u objects", n), n);
     }
-  else if (self->image != NULL)
-    subtitle = g_strdup_printf ("%u × %u", self->image->width, self->image->height);
+  if (size != NULL)
+    subtitle = descry_bidi_list (gtk_widget_get_direction (GTK_WIDGET (self)) == GTK_TEXT_DIR_RTL, size, objects, NULL);
   adw_window_title_set_subtitle (self->title, subtitle != NULL ? subtitle : "");
   gtk_window_set_title (GTK_WINDOW (self), self->name != NULL ? self->name : _("Descry"));
 }
@@ -130,14 +133,15 @@ stage_cb (DescryEngine *engine,
           DescryWindow *self)
 {
   const char *title = stage_title (stage);
-  g_autofree char *text = NULL;
+  g_autofree char *isolated = NULL, *text = NULL;
 
   /* Other windows' jobs, and late words about a picture or a question that is no longer the one here. Without a job it is
    * about the device that all wait for. */
   if (title == NULL || (job != NULL && job != self->analysis && job != self->segmenting && job != self->masking && job != self->answering))
     return;
 
-  text = detail != NULL && *detail != '\0' ? g_strdup_printf ("%s: %s", title, detail) : g_strdup_printf ("%s…", title);
+  isolated = detail != NULL && *detail != '\0' ? descry_bidi_isolate (detail) : NULL;
+  text = isolated != NULL ? g_strdup_printf ("%s: %s", title, isolated) : g_strdup_printf ("%s…", title);
   if (descry_chat_is_running (self->chat))
     descry_chat_set_stage (self->chat, text);
   /* The answer's stages belong to its own line. */
@@ -559,8 +563,7 @@ zoom_changed_cb (DescryCanvas *canvas,
                  DescryWindow *self)
 {
   double zoom = descry_canvas_get_zoom (canvas) * gtk_widget_get_scale_factor (GTK_WIDGET (canvas));
-  /* Translators: the mark at the start keeps number and sign in this order where people write from right to left. */
-  g_autofree char *text = g_strdup_printf (_("\342\200\216%.0f %%"), 100.0 * zoom);
+  g_autofree char *text = descry_bidi_value (_("%.0f %%"), 100.0 * zoom);
 
   gtk_button_set_label (self->zoom_button, text);
 }

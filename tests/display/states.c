@@ -84,22 +84,68 @@ check_inside_cb (GtkWidget *widget,
              box.origin.x, box.origin.y, box.size.width, box.size.height, gtk_widget_get_width (window), gtk_widget_get_height (window));
 }
 
+static int
+place (PangoLayout *layout,
+       const char  *at,
+       int         *line)
+{
+  PangoRectangle box;
+
+  pango_layout_index_to_pos (layout, (int) (at - pango_layout_get_text (layout)), &box);
+  *line = box.y;
+  return MIN (box.x, box.x + box.width);
+}
+
+/* Numbers are read from left to right in every direction of writing: of two with only signs and spaces between them the
+ * first is on the left, and so is a number of its per cent sign. */
 static void
+check_numbers_cb (GtkWidget *widget,
+                  gpointer   data)
+{
+  static const char *const signs[] = { " %", " × ", " – ", ", " };
+  PangoLayout *layout;
+  const char *text, *at;
+  guint i;
+
+  if (!GTK_IS_LABEL (widget) || !gtk_widget_get_mapped (widget))
+    return;
+  layout = gtk_label_get_layout (GTK_LABEL (widget));
+  text = pango_layout_get_text (layout);
+  for (i = 0; i < G_N_ELEMENTS (signs); i++)
+    for (at = strstr (text, signs[i]); at != NULL; at = strstr (at + 1, signs[i]))
+      {
+        const char *next = i == 0 ? at + 1 : at + strlen (signs[i]);
+        int left, right, line, next_line;
+
+        if (at == text || !g_ascii_isdigit (at[-1]) || (i > 0 && !g_ascii_isdigit (*next)))
+          continue;
+        left = place (layout, at - 1, &line);
+        right = place (layout, next, &next_line);
+        *(guint *) data += 1;
+        if (line == next_line && left > right)
+          g_error ("%s: in “%s” the number before “%s” is behind it", look, text, next);
+      }
+}
+
+/* How many numbers with others beside them were seen. */
+static guint
 look_at (Fixture    *fixture,
          const char *name)
 {
   g_autoptr (GdkTexture) texture = NULL;
   g_autofree char *file = g_strdup_printf ("state-%s-%s.png", look, name);
   GtkWidget *window = GTK_WIDGET (fixture->window);
-  guint n = 0;
+  guint n = 0, n_numbers = 0;
 
   ui_test_pump (350);
   ui_test_walk (window, ui_test_check_named, &n);
+  ui_test_walk (window, check_numbers_cb, &n_numbers);
   ui_test_walk (window, check_inside_cb, window);
   if (strcmp (look, "narrow") == 0)
     g_assert_cmpint (gtk_widget_get_width (window), <=, 360);
   texture = ui_test_shoot (window);
   ui_test_save (texture, file);
+  return n_numbers;
 }
 
 static void
@@ -469,7 +515,7 @@ test_inspect (Fixture      *fixture,
   open_picture (fixture);
   descry_canvas_select (descry_window_get_canvas (fixture->window), &id, 1);
   gtk_widget_activate_action (GTK_WIDGET (fixture->window), "win.panel", "s", "inspect");
-  look_at (fixture, "inspect");
+  g_assert_cmpuint (look_at (fixture, "inspect"), >=, 3);
 }
 
 static void
@@ -482,7 +528,7 @@ test_compare (Fixture      *fixture,
   open_picture (fixture);
   descry_canvas_select (descry_window_get_canvas (fixture->window), ids, G_N_ELEMENTS (ids));
   gtk_widget_activate_action (GTK_WIDGET (fixture->window), "win.panel", "s", "inspect");
-  look_at (fixture, "compare");
+  g_assert_cmpuint (look_at (fixture, "compare"), >=, 3);
 }
 
 /* A full disk, a folder that cannot be written: said until it is closed, and everything else goes on. */

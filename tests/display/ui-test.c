@@ -74,6 +74,31 @@ widget_text (GtkWidget *widget)
   return gtk_widget_get_tooltip_text (widget);
 }
 
+/* Marks of direction are not seen. (transfer full) */
+static char *
+without_marks (const char *text)
+{
+  GString *seen = g_string_new (NULL);
+
+  for (; text != NULL && *text != '\0'; text = g_utf8_next_char (text))
+    {
+      gunichar c = g_utf8_get_char (text);
+
+      if (c != 0x200e && c != 0x200f && (c < 0x2066 || c > 0x2069))
+        g_string_append_unichar (seen, c);
+    }
+  return g_string_free (seen, FALSE);
+}
+
+static gboolean
+has_text (GtkWidget  *widget,
+          const char *text)
+{
+  g_autofree char *seen = without_marks (widget_text (widget));
+
+  return g_str_equal (seen, text);
+}
+
 GtkWidget *
 ui_test_find (GtkWidget  *root,
               GType       type,
@@ -82,7 +107,7 @@ ui_test_find (GtkWidget  *root,
   GtkWidget *child;
 
   if (G_TYPE_CHECK_INSTANCE_TYPE (root, type) && gtk_widget_get_mapped (root) &&
-      (text == NULL || g_strcmp0 (widget_text (root), text) == 0))
+      (text == NULL || has_text (root, text)))
     return root;
 
   for (child = gtk_widget_get_first_child (root); child != NULL; child = gtk_widget_get_next_sibling (child))
@@ -100,9 +125,10 @@ GtkWidget *
 ui_test_find_text (GtkWidget  *root,
                    const char *text)
 {
+  g_autofree char *seen = GTK_IS_LABEL (root) ? without_marks (gtk_label_get_text (GTK_LABEL (root))) : NULL;
   GtkWidget *child;
 
-  if (GTK_IS_LABEL (root) && gtk_widget_get_mapped (root) && strstr (gtk_label_get_text (GTK_LABEL (root)), text) != NULL)
+  if (seen != NULL && gtk_widget_get_mapped (root) && strstr (seen, text) != NULL)
     return root;
   for (child = gtk_widget_get_first_child (root); child != NULL; child = gtk_widget_get_next_sibling (child))
     {
