@@ -14,6 +14,7 @@
 
 #include "app/commands.h"
 #include "compute/device/probe.h"
+#include "compute/device/threads.h"
 #include "compute/ops/provider.h"
 #ifdef DESCRY_WITH_UI
 #include "app/application.h"
@@ -86,6 +87,7 @@ main (int    argc,
   g_autofree char *program = g_file_read_link ("/proc/self/exe", NULL);
   guint i;
 
+  descry_threads_place ();
   descry_device_set_program (program);
   setlocale (LC_ALL, "");
   bindtextdomain (GETTEXT_PACKAGE, DESCRY_LOCALEDIR);

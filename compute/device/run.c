@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "compute/device/threads.h"
 #include "compute/memory.h"
 
 struct _DescryRun
@@ -431,12 +432,15 @@ native_trampoline (void *block)
 {
   NativeHead *head = block;
   guint8 *data = (guint8 *) block + sizeof *head;
+  gboolean widened = descry_threads_widen ();
   guint i;
 
   for (i = 0; i < head->n; i++)
     memcpy (data + head->places[i], &head->pointers[head->which[i]], sizeof (gpointer));
   if (!head->func (data))
     g_atomic_int_inc (head->failures);
+  if (widened)
+    descry_threads_restore ();
 }
 
 static guint64

@@ -55,6 +55,14 @@ give_up (const char   *what,
   return 1;
 }
 
+/* Another process that writes without a pause can keep the file for longer than this one waits. */
+static gboolean
+starved (const char   *who,
+         const GError *error)
+{
+  return *who != '\0' && g_error_matches (error, G_IO_ERROR, G_IO_ERROR_BUSY);
+}
+
 /* Writes until it is killed. @who: of the writers; each has a picture of its own. */
 static int
 write_answers (const char *path,
@@ -86,16 +94,20 @@ write_answers (const char *path,
           Said said = { turn, i };
 
           part->answer = make_answer (turn, i);
-          if (!descry_store_keep_turn (store, own, key, part, i == PARAGRAPHS, &error) || write (STDOUT_FILENO, &said, sizeof said) != sizeof said)
+          while (!descry_store_keep_turn (store, own, key, part, i == PARAGRAPHS, &error) && starved (who, error))
+            g_clear_error (&error);
+          if (error != NULL || write (STDOUT_FILENO, &said, sizeof said) != sizeof said)
             return give_up ("a turn", error);
         }
-      if (!descry_store_keep_scene (store, own, scene, NULL, TRUE, &error))
+      while (!descry_store_keep_scene (store, own, scene, NULL, TRUE, &error) && starved (who, error))
+        g_clear_error (&error);
+      if (error != NULL)
         return give_up ("a scene", error);
       /* Forgetting rewrites the file: the worst moment to be killed in. Where another process reads all the while it may give up, and
        * says so. */
       if (turn % 16 == 7 && !descry_store_forget_picture (store, "another", &error))
         {
-          if (*who == '\0' || !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_BUSY))
+          if (!starved (who, error))
             return give_up ("forgetting", error);
           g_clear_error (&error);
         }
