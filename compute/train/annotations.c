@@ -14,8 +14,8 @@
 
 #include "compute/files/io.h"
 #include "compute/files/json.h"
-#include "compute/lyrics/prompt.h"
 #include "compute/memory.h"
+#include "compute/train/references.h"
 
 #define FILE_LIMIT   ((guint64) 1 << 31)
 #define RECORD_LIMIT ((gsize) 1 << 24)
@@ -321,9 +321,6 @@ read_coco_annotation (DescryAnnotations *annotations,
   return NULL;
 }
 
-/* Where it is, in the numbers of Shikra's format (spec/lyrics.md 3.3); written when the size is known. */
-#define REFER "refer"
-
 static const char *
 read_reference (DescryAnnotations *annotations,
                 json_t            *json)
@@ -347,7 +344,7 @@ read_reference (DescryAnnotations *annotations,
       if (sentence == NULL)
         return "a sentence without sent";
       question = g_strdup_printf ("Where is %s? answer in [x0,y0,x1,y1] format.", sentence);
-      if (!add_question (picture, REFER, question, "", (gint) reference->index))
+      if (!add_question (picture, DESCRY_ANNOTATION_REFER, question, "", (gint) reference->index))
         return TOO_MANY;
     }
   return NULL;
@@ -739,6 +736,42 @@ read_lines (Scan    *scan,
   return TRUE;
 }
 
+static gboolean
+take_reference (json_t     *json,
+                const char *where,
+                const char *wrong,
+                gpointer    data,
+                GError    **error)
+{
+  Scan *scan = data;
+
+  if (wrong == NULL)
+    wrong = json_is_object (json) ? read_reference (scan->annotations, json) : "no object";
+  return wrong == NULL || fail (scan, where, wrong, error);
+}
+
+/* As JSON, or as RefCOCO publishes it; no pickle begins with a bracket that opens. */
+static gboolean
+read_references (Scan    *scan,
+                 GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+
+  skip_blanks (scan);
+  if (scan->at >= scan->length || scan->text[scan->at] == '[')
+    return read_list (scan, "", read_reference, error);
+  /* What a record's reader refused has an error of its own, and is told already. */
+  if (descry_references_read (scan->text, scan->length, scan->path, take_reference, scan, &failure))
+    return TRUE;
+  if (scan->annotations->refuse)
+    {
+      g_propagate_error (error, g_steal_pointer (&failure));
+      return FALSE;
+    }
+
+  return fail (scan, "the file", failure->message + (g_str_has_prefix (failure->message, scan->path) ? strlen (scan->path) + 2 : 0), error);
+}
+
 gboolean
 descry_annotations_parse (DescryAnnotations   *annotations,
                           DescryAnnotationKind kind,
@@ -754,7 +787,7 @@ descry_annotations_parse (DescryAnnotations   *annotations,
     case DESCRY_ANNOTATION_COCO:
       return read_coco (&scan, error);
     case DESCRY_ANNOTATION_REFCOCO:
-      return read_list (&scan, "", read_reference, error);
+      return read_references (&scan, error);
     case DESCRY_ANNOTATION_VISUAL_GENOME:
       return read_list (&scan, "", read_genome, error);
     case DESCRY_ANNOTATION_LLAVA:
@@ -797,67 +830,4 @@ descry_annotations_pictures (DescryAnnotations *annotations)
     }
 
   return annotations->pictures;
-}
-
-void
-descry_annotations_fit (DescryPicture *picture,
-                        guint          width,
-                        guint          height)
-{
-  g_autoptr (GPtrArray) objects = g_steal_pointer (&picture->objects);
-  g_autofree gint *kept = g_new (gint, objects->len + 1);
-  g_autofree char *base = g_path_get_basename (picture->name);
-  g_autoptr (DescryPicture) fresh = NULL; /* for its empty list */
-  g_autoptr (DescryScene) scene = NULL;
-  char *dot = strrchr (base, '.');
-  guint i;
-
-  if (dot != NULL)
-    *dot = '\0';
-  picture->split = descry_split_of (base);
-  picture->width = width;
-  picture->height = height;
-  fresh = descry_picture_new (picture->name, width, height);
-  picture->objects = fresh->objects;
-  fresh->objects = g_ptr_array_new ();
-  for (i = 0; i < objects->len; i++)
-    {
-      const DescryPictureObject *object = g_ptr_array_index (objects, i);
-      DescryBox box = { CLAMP (object->box.x0, 0.0f, (float) width), CLAMP (object->box.y0, 0.0f, (float) height),
-                        CLAMP (object->box.x1, 0.0f, (float) width), CLAMP (object->box.y1, 0.0f, (float) height) };
-
-      kept[i] = -1;
-      if (box.x1 - box.x0 < 1.0f || box.y1 - box.y0 < 1.0f)
-        continue;
-      kept[i] = (gint) picture->objects->len;
-      descry_picture_add_object (picture, box, object->noun, object->color);
-    }
-
-  scene = descry_picture_scene (picture);
-  for (i = picture->questions->len; i-- > 0;)
-    {
-      DescryPictureQuestion *question = g_ptr_array_index (picture->questions, i);
-      guint chip = 0;
-
-      if (question->n_pointed > 0 && kept[question->pointed[0]] < 0)
-        {
-          g_ptr_array_remove_index (picture->questions, i);
-          continue;
-        }
-      if (question->n_pointed > 0)
-        {
-          question->pointed[0] = (guint) kept[question->pointed[0]];
-          chip = question->pointed[0] + 1;
-        }
-      if (strcmp (question->kind, REFER) == 0)
-        {
-          const DescryBox box = ((DescryPictureObject *) g_ptr_array_index (picture->objects, question->pointed[0]))->box;
-
-          g_free (question->answer);
-          question->answer = g_strdup_printf ("Answer: [%.3f,%.3f,%.3f,%.3f] .", box.x0 / width, box.y0 / height, box.x1 / width, box.y1 / height);
-          question->n_pointed = 0; /* what is asked for */
-        }
-      g_free (question->prompt);
-      question->prompt = descry_prompt_write (scene, DESCRY_SCENE_TEXT_SHORT, DESCRY_SCENE_THRESHOLD, question->question, &chip, question->n_pointed, NULL);
-    }
 }

@@ -1,7 +1,8 @@
 /* annotations.h - training pictures from a folder and annotations in the usual formats
  *
  *   coco     captions_*.json and instances_*.json, in any order; also RefCOCO's instances.json
- *   refcoco  the list of references as JSON ([{image_id, ann_id, sentences: [{sent}]}]), after the instances that it names
+ *   refcoco  the list of references ([{image_id, ann_id, sentences: [{sent}]}]) as refs(unc).p, the pickle that is published,
+ *            or as JSON; after the instances that it names
  *   vg       Visual Genome: image_data, objects, region_descriptions, question_answers
  *   llava    [{image, conversations: [{from, value}]}]
  *   lines    one JSON object a line: {"image": FILE, "caption" | "captions", "scene", "objects": [{"box": [x0, y0, x1, y1], "name",
@@ -46,6 +47,10 @@ gboolean           descry_annotations_parse (DescryAnnotations *annotations, Des
  * descry_annotations_fit(). (transfer none) */
 GPtrArray         *descry_annotations_pictures (DescryAnnotations *annotations);
 guint              descry_annotations_skipped  (DescryAnnotations *annotations); /* bad records */
+
+/* The kind of a question for a box; its answer, in the numbers of Shikra's format (spec/lyrics.md 3.3), is written by
+ * descry_annotations_fit(). */
+#define DESCRY_ANNOTATION_REFER "refer"
 
 /* The picture is @width x @height: boxes are cut to it, those outside go, with questions that point at them; words for
  * size and place, prompts and the split (by base name) follow. */

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "compute/files/convert/pickle.h"
+#include "compute/files/convert/torch-pickle.h"
 #include "compute/files/safetensors-private.h"
 #include "compute/memory.h"
 
@@ -34,19 +34,19 @@ look_up (const DescryPickleValue *dict,
 
 /* The second pickle is the version, the third tells about the machine that wrote the file. */
 static gboolean
-check_facts (DescryPickle *pickle,
-             DescryCursor *cursor,
-             GError      **error)
+check_facts (DescryTorchPickle *pickle,
+             DescryCursor      *cursor,
+             GError           **error)
 {
   DescryPickleValue version, facts;
   const DescryPickleValue *little;
 
-  if (!descry_pickle_run (pickle, cursor, &version, error))
+  if (!descry_pickle_run (&pickle->pickle, cursor, &version, error))
     return FALSE;
   if (version.kind != PICKLE_INT || version.i != 1001)
     return descry_source_fail (pickle->source, error, "version 1001 of torch's format expected");
 
-  if (!descry_pickle_run (pickle, cursor, &facts, error))
+  if (!descry_pickle_run (&pickle->pickle, cursor, &facts, error))
     return FALSE;
   little = look_up (&facts, "little_endian");
   if (little == NULL || little->kind != PICKLE_BOOL || !little->i)
@@ -57,7 +57,7 @@ check_facts (DescryPickle *pickle,
 
 /* After the list of keys: for each, the number of elements and the elements. */
 static gboolean
-place_storages (DescryPickle            *pickle,
+place_storages (DescryTorchPickle       *pickle,
                 DescryCursor            *cursor,
                 const DescryPickleValue *keys,
                 DescryNames             *names,
@@ -74,7 +74,7 @@ place_storages (DescryPickle            *pickle,
       const DescryPickleValue *key = keys->object->items + i;
       g_autofree char *name = key->kind == PICKLE_TEXT && key->n <= 1024 ? g_strndup (key->text, key->n) : NULL;
       int found = name != NULL ? descry_names_find (names, name) : -1;
-      DescryPickleStorage *storage;
+      DescryTorchStorage *storage;
       guint64 n;
 
       if (found < 0)
@@ -97,7 +97,7 @@ place_storages (DescryPickle            *pickle,
 
   for (i = 0; i < pickle->n_storages; i++)
     {
-      DescryPickleStorage *storage = pickle->storages + i;
+      DescryTorchStorage *storage = pickle->storages + i;
 
       storage->data = pickle->storages[descry_names_find (names, storage->key)].data;
       if (storage->data == NULL)
@@ -108,19 +108,19 @@ place_storages (DescryPickle            *pickle,
 }
 
 static gboolean
-read_all (DescryPickle *pickle,
-          DescryCursor *cursor,
-          DescryNames  *names,
-          GError      **error)
+read_all (DescryTorchPickle *pickle,
+          DescryCursor      *cursor,
+          DescryNames       *names,
+          GError           **error)
 {
   DescryPickleValue root, keys;
 
   return check_facts (pickle, cursor, error) &&
-         descry_pickle_run (pickle, cursor, &root, error) &&
-         descry_pickle_run (pickle, cursor, &keys, error) &&
-         descry_pickle_index (pickle, names, error) &&
+         descry_pickle_run (&pickle->pickle, cursor, &root, error) &&
+         descry_pickle_run (&pickle->pickle, cursor, &keys, error) &&
+         descry_torch_pickle_index (pickle, names, error) &&
          place_storages (pickle, cursor, &keys, names, error) &&
-         descry_pickle_export (pickle, &root, cursor->size, error);
+         descry_torch_pickle_export (pickle, &root, cursor->size, error);
 }
 
 gboolean
@@ -129,7 +129,7 @@ descry_source_read_torch_stream (DescrySource *self,
                                  gsize         size,
                                  GError      **error)
 {
-  DescryPickle pickle = { .source = self };
+  DescryTorchPickle pickle;
   DescryNames names = { 0 };
   DescryCursor cursor;
   gboolean ok;
@@ -138,11 +138,12 @@ descry_source_read_torch_stream (DescrySource *self,
   if (size < sizeof magic || memcmp (bytes, magic, sizeof magic) != 0)
     return descry_source_fail (self, error, "a pickle, but not a file of torch");
 
+  descry_torch_pickle_init (&pickle, self);
   descry_cursor_init_memory (&cursor, bytes, size);
   descry_cursor_skip (&cursor, sizeof magic);
   ok = read_all (&pickle, &cursor, &names, error);
 
   descry_names_clear (&names);
-  descry_pickle_clear (&pickle);
+  descry_torch_pickle_clear (&pickle);
   return ok;
 }

@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-#include "compute/files/convert/pickle.h"
+#include "compute/files/convert/torch-pickle.h"
 #include "compute/files/safetensors-private.h"
 #include "compute/memory.h"
 
@@ -375,16 +375,16 @@ find_pickle (Archive *self,
 }
 
 static gboolean
-place_storages (Archive      *self,
-                DescryPickle *pickle,
-                const char   *prefix,
-                GError      **error)
+place_storages (Archive           *self,
+                DescryTorchPickle *pickle,
+                const char        *prefix,
+                GError           **error)
 {
   guint i;
 
   for (i = 0; i < pickle->n_storages; i++)
     {
-      DescryPickleStorage *storage = pickle->storages + i;
+      DescryTorchStorage *storage = pickle->storages + i;
       g_autofree char *name = g_strconcat ("data/", storage->key, NULL);
       const Entry *entry = find_entry (self, prefix, name);
       guint64 bytes;
@@ -401,9 +401,9 @@ place_storages (Archive      *self,
 }
 
 static gboolean
-read_all (Archive      *self,
-          DescryPickle *pickle,
-          GError      **error)
+read_all (Archive           *self,
+          DescryTorchPickle *pickle,
+          GError           **error)
 {
   g_autofree char *prefix = NULL;
   DescryPickleValue root;
@@ -422,12 +422,12 @@ read_all (Archive      *self,
     return descry_source_fail (self->source, error, "written on a little-endian machine expected");
 
   descry_cursor_init_memory (&cursor, entry->data, entry->size);
-  if (!descry_pickle_run (pickle, &cursor, &root, error))
+  if (!descry_pickle_run (&pickle->pickle, &cursor, &root, error))
     return FALSE;
   if (descry_cursor_remaining (&cursor) != 0)
     return descry_source_fail (self->source, error, "bytes after the end of the pickle");
 
-  return place_storages (self, pickle, prefix, error) && descry_pickle_export (pickle, &root, self->size, error);
+  return place_storages (self, pickle, prefix, error) && descry_torch_pickle_export (pickle, &root, self->size, error);
 }
 
 gboolean
@@ -437,13 +437,14 @@ descry_source_read_torch_zip (DescrySource *self,
                               GError      **error)
 {
   Archive archive = { .source = self, .bytes = bytes, .size = size };
-  DescryPickle pickle = { .source = self };
+  DescryTorchPickle pickle;
   gboolean ok;
 
   self->format = "torch zip";
+  descry_torch_pickle_init (&pickle, self);
   ok = read_all (&archive, &pickle, error);
 
-  descry_pickle_clear (&pickle);
+  descry_torch_pickle_clear (&pickle);
   descry_names_clear (&archive.names);
   descry_free (archive.entries);
   return ok;

@@ -1,4 +1,4 @@
-/* pickle-export.c - tensors of a state dictionary into the table of a source
+/* torch-export.c - tensors of a state dictionary into the table of a source
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -7,7 +7,7 @@
 
 #include "config.h"
 
-#include "compute/files/convert/pickle.h"
+#include "compute/files/convert/torch-pickle.h"
 
 #include <string.h>
 
@@ -19,17 +19,17 @@
 
 typedef struct
 {
-  DescryPickle *pickle;
-  guint64       visits;
-  guint64       n_tensors;
-  guint64       copied; /* bytes of views made contiguous */
-  guint64       limit;  /* of them */
-  GString      *prefix;
+  DescryTorchPickle *pickle;
+  guint64            visits;
+  guint64            n_tensors;
+  guint64            copied; /* bytes of views made contiguous */
+  guint64            limit;  /* of them */
+  GString           *prefix;
 } Walk;
 
 /* Elements in memory one after another, the last dimension fastest? */
 static gboolean
-is_contiguous (const DescryPickleObject *tensor)
+is_contiguous (const DescryTorchTensor *tensor)
 {
   guint64 expected = 1;
   guint i;
@@ -46,11 +46,11 @@ is_contiguous (const DescryPickleObject *tensor)
 
 /* Copies a view, one element after another in the order of its dimensions. */
 static void
-gather (guint8                   *out,
-        const guint8             *in,
-        const DescryPickleObject *tensor,
-        guint64                   count,
-        guint                     size)
+gather (guint8                  *out,
+        const guint8            *in,
+        const DescryTorchTensor *tensor,
+        guint64                  count,
+        guint                    size)
 {
   guint64 index[8] = { 0 };
   guint64 at = 0, n;
@@ -72,12 +72,12 @@ gather (guint8                   *out,
 }
 
 static gboolean
-add_tensor (Walk                     *walk,
-            const DescryPickleObject *record,
-            GError                  **error)
+add_tensor (Walk                    *walk,
+            const DescryTorchTensor *record,
+            GError                 **error)
 {
   DescrySource *source = walk->pickle->source;
-  const DescryPickleStorage *storage = walk->pickle->storages + record->storage;
+  const DescryTorchStorage *storage = walk->pickle->storages + record->storage;
   DescrySourceTensor *tensor;
   const guint8 *data;
   guint8 *copy;
@@ -143,7 +143,7 @@ walk_dict (Walk                     *walk,
         }
       else if (!add)
         walk->n_tensors++;
-      else if (!add_tensor (walk, value->object, error))
+      else if (!add_tensor (walk, value->other, error))
         return FALSE;
 
       g_string_truncate (walk->prefix, length);
@@ -153,9 +153,9 @@ walk_dict (Walk                     *walk,
 }
 
 gboolean
-descry_pickle_index (DescryPickle *self,
-                     DescryNames  *names,
-                     GError      **error)
+descry_torch_pickle_index (DescryTorchPickle *self,
+                           DescryNames       *names,
+                           GError           **error)
 {
   guint i;
 
@@ -165,7 +165,7 @@ descry_pickle_index (DescryPickle *self,
   for (i = 0; i < self->n_storages; i++)
     if (!descry_names_add (names, i))
       {
-        const DescryPickleStorage *first = self->storages + descry_names_find (names, self->storages[i].key);
+        const DescryTorchStorage *first = self->storages + descry_names_find (names, self->storages[i].key);
 
         if (first->type != self->storages[i].type || first->numel != self->storages[i].numel)
           return descry_source_fail (self->source, error, "storage '%s' is there twice, and differs", first->key);
@@ -175,10 +175,10 @@ descry_pickle_index (DescryPickle *self,
 }
 
 gboolean
-descry_pickle_export (DescryPickle            *self,
-                      const DescryPickleValue *root,
-                      guint64                  size,
-                      GError                 **error)
+descry_torch_pickle_export (DescryTorchPickle       *self,
+                            const DescryPickleValue *root,
+                            guint64                  size,
+                            GError                 **error)
 {
   Walk walk = { .pickle = self, .limit = size };
   gboolean ok;
@@ -195,9 +195,9 @@ descry_pickle_export (DescryPickle            *self,
   g_string_free (walk.prefix, TRUE);
 
   if (ok && self->source->report != NULL)
-    for (i = 0; i < G_N_ELEMENTS (self->opcodes); i++)
-      if (self->opcodes[i] > 0)
-        g_string_append_printf (self->source->report, "opcode 0x%02x  %u times\n", i, self->opcodes[i]);
+    for (i = 0; i < G_N_ELEMENTS (self->pickle.opcodes); i++)
+      if (self->pickle.opcodes[i] > 0)
+        g_string_append_printf (self->source->report, "opcode 0x%02x  %u times\n", i, self->pickle.opcodes[i]);
 
   return ok;
 }
