@@ -385,6 +385,20 @@ fail_analysis (Fixture    *fixture,
   WAIT_WHILE (!descry_window_is_idle (fixture->window));
 }
 
+/* What can be done where nothing was asked yet is read without scrolling, below a bar and in large letters too. */
+static void
+check_invitation (Fixture *fixture)
+{
+  GtkWidget *text = ui_test_find_text (GTK_WIDGET (fixture->window), "Double-click an object");
+  GtkScrolledWindow *scroller;
+  GtkAdjustment *adjustment;
+
+  g_assert_nonnull (text);
+  scroller = GTK_SCROLLED_WINDOW (gtk_widget_get_ancestor (text, GTK_TYPE_SCROLLED_WINDOW));
+  adjustment = gtk_scrolled_window_get_vadjustment (scroller);
+  g_assert_cmpfloat (gtk_adjustment_get_upper (adjustment), <=, gtk_adjustment_get_page_size (adjustment));
+}
+
 /* Jobs that end with a reason: what was found before stays. */
 static void
 test_failures (Fixture      *fixture,
@@ -396,6 +410,7 @@ test_failures (Fixture      *fixture,
   check_bar (fixture, "conv_in.weight", TRUE, FALSE, FALSE);
   g_assert_cmpuint (descry_canvas_get_scene (descry_window_get_canvas (fixture->window))->objects->len, ==, 8);
   look_at (fixture, "model-rejected");
+  check_invitation (fixture);
 
   fail_analysis (fixture, DESCRY_ERROR_OUT_OF_MEMORY, "segmenter: needs 8.1 GB, the device reports 8.0");
   check_bar (fixture, "8.1 GB", TRUE, TRUE, FALSE);
