@@ -120,18 +120,6 @@ account (Worker       *worker,
 
 /* --------- The thread: jobs ------------------ */
 
-/* The end of a write. */
-static gboolean
-conclude (Worker       *worker,
-          gboolean      good,
-          const GError *error)
-{
-  account (worker, good, error);
-
-  /* A file that was opened for reading stays so; a scene that cannot be written as JSON never can. */
-  return good || (worker->store != NULL && descry_store_is_read_only (worker->store)) || g_error_matches (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA);
-}
-
 static void
 remember (Worker     *worker,
           LibraryJob *job)
@@ -200,83 +188,45 @@ open_picture_work (Worker     *worker,
 }
 
 static gboolean
-keep_scene_work (Worker     *worker,
-                 LibraryJob *job)
+store (DescryStore *into,
+       LibraryJob  *job,
+       GError     **error)
+{
+  switch (job->work)
+    {
+    case LIBRARY_KEEP_SCENE:
+      return descry_store_keep_scene (into, job->hash, job->scene, job->models, job->complete, error);
+    case LIBRARY_KEEP_EDITS:
+      return descry_store_keep_edits (into, job->hash, job->text, error);
+    case LIBRARY_KEEP_TURN:
+      return descry_store_keep_turn (into, job->hash, job->key, job->turn, job->complete, error);
+    case LIBRARY_DELETE_TURN:
+      return descry_store_delete_turn (into, job->key, error);
+    case LIBRARY_RESTORE_TURN:
+      return descry_store_restore_turn (into, job->hash, job->key, job->turn, job->complete, job->text, error);
+    case LIBRARY_BEGIN_CONVERSATION:
+      return descry_store_begin_conversation (into, job->hash, error);
+    case LIBRARY_RESUME_CONVERSATION:
+      return descry_store_resume_conversation (into, job->key, error);
+    default:
+      g_return_val_if_reached (TRUE);
+    }
+}
+
+static gboolean
+write_work (Worker     *worker,
+            LibraryJob *job)
 {
   g_autoptr (GError) error = NULL;
   gboolean good;
 
-  settle (worker, job->hash, &error);
-  good = error == NULL && descry_store_keep_scene (worker->store, job->hash, job->scene, job->models, job->complete, &error);
-  return conclude (worker, good, error);
-}
+  if (job->hash != NULL)
+    settle (worker, job->hash, &error);
+  good = error == NULL && store (worker->store, job, &error);
+  account (worker, good, error);
 
-static gboolean
-keep_edits_work (Worker     *worker,
-                 LibraryJob *job)
-{
-  g_autoptr (GError) error = NULL;
-  gboolean good;
-
-  settle (worker, job->hash, &error);
-  good = error == NULL && descry_store_keep_edits (worker->store, job->hash, job->text, &error);
-  return conclude (worker, good, error);
-}
-
-static gboolean
-keep_turn_work (Worker     *worker,
-                LibraryJob *job)
-{
-  g_autoptr (GError) error = NULL;
-  gboolean good;
-
-  settle (worker, job->hash, &error);
-  good = error == NULL && descry_store_keep_turn (worker->store, job->hash, job->key, job->turn, job->complete, &error);
-  return conclude (worker, good, error);
-}
-
-static gboolean
-delete_turn_work (Worker     *worker,
-                  LibraryJob *job)
-{
-  g_autoptr (GError) error = NULL;
-  gboolean good = descry_store_delete_turn (worker->store, job->key, &error);
-
-  return conclude (worker, good, error);
-}
-
-static gboolean
-restore_turn_work (Worker     *worker,
-                   LibraryJob *job)
-{
-  g_autoptr (GError) error = NULL;
-  gboolean good;
-
-  settle (worker, job->hash, &error);
-  good = error == NULL && descry_store_restore_turn (worker->store, job->hash, job->key, job->turn, job->complete, job->text, &error);
-  return conclude (worker, good, error);
-}
-
-static gboolean
-resume_conversation_work (Worker     *worker,
-                          LibraryJob *job)
-{
-  g_autoptr (GError) error = NULL;
-  gboolean good = descry_store_resume_conversation (worker->store, job->key, &error);
-
-  return conclude (worker, good, error);
-}
-
-static gboolean
-begin_conversation_work (Worker     *worker,
-                         LibraryJob *job)
-{
-  g_autoptr (GError) error = NULL;
-  gboolean good;
-
-  settle (worker, job->hash, &error);
-  good = error == NULL && descry_store_begin_conversation (worker->store, job->hash, &error);
-  return conclude (worker, good, error);
+  /* A file that was opened for reading stays so; a scene that cannot be written as JSON never can. */
+  return good || (worker->store != NULL && descry_store_is_read_only (worker->store)) || g_error_matches (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA);
 }
 
 static void
@@ -368,19 +318,13 @@ work (Worker     *worker,
     case LIBRARY_OPEN_PICTURE:
       return open_picture_work (worker, job);
     case LIBRARY_KEEP_SCENE:
-      return keep_scene_work (worker, job);
     case LIBRARY_KEEP_EDITS:
-      return keep_edits_work (worker, job);
     case LIBRARY_KEEP_TURN:
-      return keep_turn_work (worker, job);
     case LIBRARY_DELETE_TURN:
-      return delete_turn_work (worker, job);
     case LIBRARY_RESTORE_TURN:
-      return restore_turn_work (worker, job);
     case LIBRARY_BEGIN_CONVERSATION:
-      return begin_conversation_work (worker, job);
     case LIBRARY_RESUME_CONVERSATION:
-      return resume_conversation_work (worker, job);
+      return write_work (worker, job);
     case LIBRARY_RECENT:
       return recent_work (worker, job);
     case LIBRARY_SEARCH:

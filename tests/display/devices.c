@@ -114,17 +114,6 @@ close_page (DescryDevicesPage *page)
   WAIT_WHILE (alive != NULL);
 }
 
-static void
-shoot (DescryDevicesPage *page,
-       const char        *name)
-{
-  g_autoptr (GdkTexture) texture = NULL;
-
-  ui_test_pump (400);
-  texture = ui_test_shoot (GTK_WIDGET (page));
-  ui_test_save (texture, name);
-}
-
 static DescryDevicesPage *
 open_made_up (DescryEngine *engine,
               GSettings    *settings)
@@ -157,7 +146,7 @@ test_choice (void)
   g_assert_nonnull (ui_test_find (root, GTK_TYPE_LABEL, "An empty platform"));
   ui_test_walk (root, ui_test_check_named, &n);
   g_assert_cmpuint (n, ==, 2);
-  shoot (page, "devices.png");
+  ui_test_look (GTK_WIDGET (page), "devices.png");
 
   /* Only the usable one that is not open offers itself. */
   gtk_widget_activate (ui_test_find (root, GTK_TYPE_BUTTON, "Use"));
@@ -167,7 +156,7 @@ test_choice (void)
   g_assert_cmpstr (stored, ==, key);
   ui_test_pump (200);
   g_assert_nonnull (ui_test_find (root, GTK_TYPE_LABEL, "By hand: Slow one"));
-  shoot (page, "devices-chosen.png");
+  ui_test_look (GTK_WIDGET (page), "devices-chosen.png");
 
   text = descry_devices_page_diagnose (page);
   g_assert_nonnull (strstr (text, "Descry " DESCRY_VERSION));
@@ -204,7 +193,7 @@ test_placement (void)
   row = ui_test_find (GTK_WIDGET (page), ADW_TYPE_COMBO_ROW, NULL);
   g_assert_cmpuint (adw_combo_row_get_selected (ADW_COMBO_ROW (row)), ==, 2);
   gtk_window_set_default_size (GTK_WINDOW (page), 600, 700);
-  shoot (page, "devices-placement.png");
+  ui_test_look (GTK_WIDGET (page), "devices-placement.png");
   row = ui_test_find (GTK_WIDGET (page), ADW_TYPE_COMBO_ROW, NULL);
   adw_combo_row_set_selected (ADW_COMBO_ROW (row), 0);
   g_assert_cmpstr (engine->language, ==, "");
@@ -238,7 +227,7 @@ test_none (void)
   descry_devices_page_show (page, none, NULL, NULL);
   ui_test_pump (60);
   g_assert_nonnull (ui_test_find (GTK_WIDGET (page), GTK_TYPE_LABEL, "No Device"));
-  shoot (page, "devices-none.png");
+  ui_test_look (GTK_WIDGET (page), "devices-none.png");
   descry_devices_page_show (page, NULL, NULL, error);
   ui_test_pump (60);
   g_assert_nonnull (ui_test_find (GTK_WIDGET (page), GTK_TYPE_LABEL, "The OpenCL devices cannot be listed"));
@@ -263,7 +252,7 @@ test_real (void)
   gtk_window_present (GTK_WINDOW (page));
   descry_devices_page_test (page, FALSE);
   g_assert_false (descry_devices_page_is_idle (page));
-  shoot (page, "devices-testing.png");
+  ui_test_look (GTK_WIDGET (page), "devices-testing.png");
   close_page (page);
 
   page = DESCRY_DEVICES_PAGE (descry_devices_page_new (NULL, NULL, NULL, NULL));
@@ -276,7 +265,7 @@ test_real (void)
     g_test_skip ("there is no OpenCL device");
   else
     g_assert_nonnull (strstr (text, "self-test"));
-  shoot (page, "devices-real.png");
+  ui_test_look (GTK_WIDGET (page), "devices-real.png");
   close_page (page);
 }
 
@@ -291,19 +280,19 @@ test_states (void)
   g_test_message ("least width %d px", least);
   g_assert_cmpint (least, <=, 360);
   gtk_window_set_default_size (GTK_WINDOW (page), 360, 560);
-  shoot (page, "devices-narrow.png");
+  ui_test_look (GTK_WIDGET (page), "devices-narrow.png");
   close_page (page);
 
   gtk_widget_set_default_direction (GTK_TEXT_DIR_RTL);
   page = open_made_up (NULL, NULL);
-  shoot (page, "devices-rtl.png");
+  ui_test_look (GTK_WIDGET (page), "devices-rtl.png");
   close_page (page);
   gtk_widget_set_default_direction (GTK_TEXT_DIR_LTR);
 
   g_object_get (settings, "gtk-xft-dpi", &dpi, NULL);
   g_object_set (settings, "gtk-xft-dpi", 144 * 1024, NULL);
   page = open_made_up (NULL, NULL);
-  shoot (page, "devices-large.png");
+  ui_test_look (GTK_WIDGET (page), "devices-large.png");
   close_page (page);
   g_object_set (settings, "gtk-xft-dpi", dpi, NULL);
 }

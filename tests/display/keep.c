@@ -13,6 +13,7 @@
 
 #include "app/library-window.h"
 #include "app/session.h"
+#include "tests/display/recorded-window.h"
 #include "tests/display/ui-test.h"
 #include "ui/main-thread.h"
 
@@ -23,10 +24,7 @@ void
 world_start (World *world,
              guint  pace)
 {
-  g_autoptr (DescryScene) scene = NULL;
-  g_autoptr (DescryImage) image = recorded_picture_new (320, 240, 6, &scene);
-
-  world->engine = recorded_engine_new (scene, ANSWER);
+  world->engine = recorded_window_engine (RECORDED_SMALL, ANSWER);
   recorded_engine_set_pace (world->engine, pace);
   world->library = descry_library_new (database);
   world->window = DESCRY_WINDOW (descry_window_new (GTK_APPLICATION (application), DESCRY_ENGINE (world->engine), NULL));
@@ -88,7 +86,6 @@ test_given_back (void)
   World world;
   const guint second = 2;
   g_autoptr (GPtrArray) turns = NULL;
-  g_autoptr (GdkTexture) texture = NULL;
   const DescryTurn *turn;
 
   new_file ();
@@ -112,9 +109,7 @@ test_given_back (void)
   g_assert_cmpstr (turn->answer, ==, ANSWER);
   g_assert_false (turn->stopped);
   g_assert_cmpuint (turn->chips->len, ==, 1);
-  ui_test_pump (200);
-  texture = ui_test_shoot (GTK_WIDGET (world.window));
-  ui_test_save (texture, "window-given-back.png");
+  ui_test_look (GTK_WIDGET (world.window), "window-given-back.png");
 
   /* Look again is asked for in words: then there is an analysis. */
   gtk_widget_activate_action (GTK_WIDGET (world.window), "win.analyze", NULL);
@@ -256,7 +251,6 @@ test_turns (void)
 {
   World world;
   g_autoptr (GPtrArray) turns = NULL;
-  g_autoptr (GdkTexture) texture = NULL;
   g_autofree char *text = NULL, *path = g_build_filename (folder, "talk.md", NULL), *png = g_build_filename (folder, "talk.png", NULL);
   gsize size = 0;
 
@@ -271,9 +265,7 @@ test_turns (void)
   turns = history (&world);
   g_assert_cmpuint (turns->len, ==, 2);
   g_assert_true (((DescryTurn *) g_ptr_array_index (turns, 1))->stopped);
-  ui_test_pump (200);
-  texture = ui_test_shoot (GTK_WIDGET (world.window));
-  ui_test_save (texture, "window-interrupted.png");
+  ui_test_look (GTK_WIDGET (world.window), "window-interrupted.png");
   g_signal_emit_by_name (find_button (&world, "_Ask Again"), "clicked");
   WAIT_WHILE (!descry_window_is_idle (world.window));
   g_clear_pointer (&turns, g_ptr_array_unref);
@@ -313,7 +305,6 @@ test_search (void)
 {
   World world;
   g_autoptr (GPtrArray) turns = NULL;
-  g_autoptr (GdkTexture) texture = NULL;
   GListModel *windows = gtk_window_get_toplevels ();
   GtkWidget *row = NULL;
   guint i;
@@ -337,9 +328,7 @@ test_search (void)
         continue;
       gtk_editable_set_text (GTK_EDITABLE (entry), "giraf");
       WAIT_WHILE (ui_test_find (window, ADW_TYPE_ACTION_ROW, NULL) == NULL);
-      ui_test_pump (100);
-      texture = ui_test_shoot (window);
-      ui_test_save (texture, "window-search.png");
+      ui_test_look (window, "window-search.png");
       row = ui_test_find (window, ADW_TYPE_ACTION_ROW, NULL);
     }
   g_assert_nonnull (row);
@@ -520,9 +509,6 @@ main (int    argc,
       char **argv)
 {
   gboolean worker = argc == 4 && g_str_equal (argv[1], "--work");
-  g_autoptr (DescryScene) scene = NULL;
-  g_autoptr (DescryImage) image = NULL;
-  g_autoptr (GError) error = NULL;
   int status;
 
   if (worker)
@@ -533,14 +519,14 @@ main (int    argc,
   application = ui_test_application ();
 
   folder = worker ? g_strdup (argv[2]) : g_dir_make_tmp ("descry-keep-XXXXXX", NULL);
-  picture = g_build_filename (folder, "table.png", NULL);
   database = g_build_filename (folder, "library.sqlite", NULL);
   if (worker)
-    keep_work_until_killed (folder, argv[3]);
+    {
+      picture = g_build_filename (folder, "table.png", NULL);
+      keep_work_until_killed (folder, argv[3]);
+    }
 
-  image = recorded_picture_new (320, 240, 6, &scene);
-  descry_image_save_png (image, picture, &error);
-  g_assert_no_error (error);
+  picture = recorded_window_save (folder, "table.png", RECORDED_SMALL);
   g_test_add_func ("/keep/given-back", test_given_back);
   g_test_add_func ("/keep/forget", test_forget);
   g_test_add_func ("/keep/unwritable", test_unwritable);

@@ -141,17 +141,6 @@ open_page (Fixture *fixture)
 }
 
 static void
-shoot (GtkWidget  *widget,
-       const char *name)
-{
-  g_autoptr (GdkTexture) texture = NULL;
-
-  ui_test_pump (400);
-  texture = ui_test_shoot (widget);
-  ui_test_save (texture, name);
-}
-
-static void
 set_up (Fixture      *fixture,
         gconstpointer data)
 {
@@ -226,7 +215,7 @@ test_list (Fixture      *fixture,
   g_assert_nonnull (ui_test_find (page, GTK_TYPE_LABEL, "no network is installed for it"));
   ui_test_walk (page, ui_test_check_named, &n);
   g_assert_cmpuint (n, >=, 4); /* Verify and Remove of two files */
-  shoot (page, "models.png");
+  ui_test_look (page, "models.png");
 }
 
 static void
@@ -250,7 +239,7 @@ test_verify (Fixture      *fixture,
   WAIT_WHILE (!descry_models_page_is_idle (fixture->page));
   g_assert_nonnull (strstr (descry_models_page_get_error (fixture->page), "SHA-256"));
   g_assert_cmpuint (fixture->engine->reloads, ==, 0);
-  shoot (GTK_WIDGET (fixture->page), "models-wrong.png");
+  ui_test_look (GTK_WIDGET (fixture->page), "models-wrong.png");
 
   /* The other one is still right. */
   descry_models_page_verify (fixture->page, "detector.gguf");
@@ -304,7 +293,7 @@ test_undo (Fixture      *fixture,
   g_assert_null (ui_test_find (page, GTK_TYPE_LABEL, "EfficientNet-Lite0"));
   g_assert_true (is_there (fixture, "tagger.gguf"));
   g_assert_cmpuint (count_files (fixture, DESCRY_SLOT_TAGGER), ==, 1);
-  shoot (page, "models-removed.png");
+  ui_test_look (page, "models-removed.png");
 
   gtk_widget_activate (ui_test_find (page, GTK_TYPE_BUTTON, "_Undo"));
   ui_test_pump (1000);
@@ -366,7 +355,7 @@ test_missing (Fixture      *fixture,
   open_page (fixture);
   g_assert_nonnull (descry_models_page_get_error (fixture->page));
   g_assert_nonnull (ui_test_find (GTK_WIDGET (fixture->page), GTK_TYPE_LABEL, "Models Needed"));
-  shoot (GTK_WIDGET (fixture->page), "models-missing.png");
+  ui_test_look (GTK_WIDGET (fixture->page), "models-missing.png");
 }
 
 static GtkWidget *
@@ -399,7 +388,7 @@ test_replace (Fixture      *fixture,
   WAIT_WHILE ((dialog = find_window ("Replace the Network?")) == NULL);
   g_assert_true (is_there (fixture, "tagger.gguf"));
   g_assert_false (is_there (fixture, "other.gguf"));
-  shoot (dialog, "models-replace.png");
+  ui_test_look (dialog, "models-replace.png");
   gtk_widget_activate (ui_test_find (dialog, GTK_TYPE_BUTTON, "_Cancel"));
   ui_test_pump (300);
   g_assert_true (descry_models_page_is_idle (fixture->page));
@@ -481,10 +470,10 @@ test_adapter (Fixture      *fixture,
   ui_test_pump (600);
   WAIT_WHILE (ui_test_find (row, GTK_TYPE_LABEL, "Trained by Descry") == NULL);
   gtk_window_set_default_size (GTK_WINDOW (page), 600, 1500);
-  shoot (page, "models-adapter.png");
+  ui_test_look (page, "models-adapter.png");
   gtk_widget_activate (ui_test_find (row, GTK_TYPE_BUTTON, "Model _Card"));
   WAIT_WHILE ((card = find_window ("What Descry trained itself: connector and adapters of the default bundle")) == NULL);
-  shoot (card, "models-card.png");
+  ui_test_look (card, "models-card.png");
   gtk_window_destroy (GTK_WINDOW (card));
 }
 
@@ -552,7 +541,7 @@ test_fits (Fixture      *fixture,
   g_assert_nonnull (ui_test_find_text (page, "6.0\302\240MiB are taken now"));
   set_memory (fixture, 1 << 20, 0);
   g_assert_nonnull (ui_test_find_text (page, "does not fit"));
-  shoot (page, "models-fits.png");
+  ui_test_look (page, "models-fits.png");
 }
 
 /* Narrow, right to left, large letters, dark. */
@@ -570,23 +559,23 @@ test_states (Fixture      *fixture,
   g_test_message ("least width %d px", least);
   g_assert_cmpint (least, <=, 360);
   gtk_window_set_default_size (GTK_WINDOW (page), 360, 640);
-  shoot (page, "models-narrow.png");
+  ui_test_look (page, "models-narrow.png");
 
   gtk_widget_set_default_direction (GTK_TEXT_DIR_RTL);
   gtk_window_destroy (GTK_WINDOW (page));
   open_page (fixture);
-  shoot (GTK_WIDGET (fixture->page), "models-rtl.png");
+  ui_test_look (GTK_WIDGET (fixture->page), "models-rtl.png");
   gtk_widget_set_default_direction (GTK_TEXT_DIR_LTR);
 
   g_object_get (settings, "gtk-xft-dpi", &dpi, NULL);
   g_object_set (settings, "gtk-xft-dpi", 144 * 1024, NULL);
   gtk_window_destroy (GTK_WINDOW (fixture->page));
   open_page (fixture);
-  shoot (GTK_WIDGET (fixture->page), "models-large.png");
+  ui_test_look (GTK_WIDGET (fixture->page), "models-large.png");
   g_object_set (settings, "gtk-xft-dpi", dpi, NULL);
 
   adw_style_manager_set_color_scheme (style, ADW_COLOR_SCHEME_FORCE_DARK);
-  shoot (GTK_WIDGET (fixture->page), "models-dark.png");
+  ui_test_look (GTK_WIDGET (fixture->page), "models-dark.png");
   adw_style_manager_set_color_scheme (style, ADW_COLOR_SCHEME_DEFAULT);
 }
 

@@ -15,17 +15,6 @@
 
 static AdwApplication *application;
 
-static void
-shoot (GtkWidget  *widget,
-       const char *name)
-{
-  g_autoptr (GdkTexture) texture = NULL;
-
-  ui_test_pump (500);
-  texture = ui_test_shoot (widget);
-  ui_test_save (texture, name);
-}
-
 /* The field that shows this value. */
 static GtkWidget *
 find_spin (GtkWidget *root,
@@ -88,7 +77,7 @@ test_generation (void)
   expander = ui_test_find (preferences, ADW_TYPE_EXPANDER_ROW, NULL);
   g_assert_false (adw_expander_row_get_expanded (ADW_EXPANDER_ROW (expander)));
   g_assert_null (ui_test_find (expander, GTK_TYPE_SWITCH, NULL));
-  shoot (preferences, "preferences.png");
+  ui_test_look (preferences, "preferences.png");
   adw_expander_row_set_expanded (ADW_EXPANDER_ROW (expander), TRUE);
   ui_test_pump (500);
   g_assert_false (gtk_widget_is_sensitive (find_spin (preferences, 0.7)));
@@ -98,7 +87,7 @@ test_generation (void)
   gtk_spin_button_set_value (GTK_SPIN_BUTTON (find_spin (preferences, 0.7)), 1.5);
   gtk_spin_button_set_value (GTK_SPIN_BUTTON (find_spin (preferences, 0.9)), 0.5);
   gtk_spin_button_set_value (GTK_SPIN_BUTTON (find_spin (preferences, 0)), 77);
-  shoot (preferences, "preferences-generation.png");
+  ui_test_look (preferences, "preferences-generation.png");
   g_settings_set_boolean (settings, "use-adapter", FALSE);
   g_settings_set_boolean (settings, "use-connector", FALSE);
 
@@ -163,7 +152,7 @@ test_narrow (void)
   gtk_widget_measure (gtk_widget_get_first_child (preferences), GTK_ORIENTATION_HORIZONTAL, -1, &least, NULL, NULL, NULL);
   g_test_message ("least width %d px", least);
   g_assert_cmpint (least, <=, 360);
-  shoot (preferences, "preferences-narrow.png");
+  ui_test_look (preferences, "preferences-narrow.png");
   gtk_window_destroy (GTK_WINDOW (preferences));
 }
 

@@ -8,16 +8,23 @@
 #include "tests/display/recorded-window.h"
 #include "tests/display/ui-test.h"
 
+RecordedEngine *
+recorded_window_engine (RecordedPicture picture,
+                        const char     *answer)
+{
+  g_autoptr (DescryScene) scene = NULL;
+  g_autoptr (DescryImage) image = recorded_picture_new (picture.width, picture.height, picture.n_objects, &scene);
+
+  return recorded_engine_new (scene, answer);
+}
+
 void
 recorded_window_show (RecordedWindow *world,
                       GtkApplication *application,
                       GSettings      *settings,
                       RecordedPicture picture)
 {
-  g_autoptr (DescryScene) scene = NULL;
-  g_autoptr (DescryImage) image = recorded_picture_new (picture.width, picture.height, picture.n_objects, &scene);
-
-  world->engine = recorded_engine_new (scene, "There is a cup.");
+  world->engine = recorded_window_engine (picture, "There is a cup.");
   recorded_engine_set_pace (world->engine, 1);
   world->window = DESCRY_WINDOW (descry_window_new (application, DESCRY_ENGINE (world->engine), settings));
   world->canvas = descry_window_get_canvas (world->window);
@@ -53,11 +60,7 @@ void
 recorded_window_shoot (RecordedWindow *world,
                        const char     *name)
 {
-  g_autoptr (GdkTexture) texture = NULL;
-
-  ui_test_pump (300);
-  texture = ui_test_shoot (GTK_WIDGET (world->window));
-  ui_test_save (texture, name);
+  ui_test_look (GTK_WIDGET (world->window), name);
 }
 
 char *

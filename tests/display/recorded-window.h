@@ -13,6 +13,9 @@ G_BEGIN_DECLS
 /* What recorded_picture_new() makes. */
 typedef struct { guint width, height, n_objects; } RecordedPicture;
 
+#define RECORDED_SMALL ((RecordedPicture) { 320, 240, 6 })
+#define RECORDED_LARGE ((RecordedPicture) { 640, 480, 8 })
+
 typedef struct
 {
   RecordedEngine *engine;
@@ -28,6 +31,9 @@ void  recorded_window_open  (RecordedWindow *world, const char *path);
 void  recorded_window_close (RecordedWindow *world);
 /* A picture of the window in the build folder's tests/output. */
 void  recorded_window_shoot (RecordedWindow *world, const char *name);
+
+/* An engine that finds what is on @picture. (transfer full) */
+RecordedEngine *recorded_window_engine (RecordedPicture picture, const char *answer);
 
 /* Writes @picture into @folder; its path. (transfer full) */
 char *recorded_window_save  (const char *folder, const char *name, RecordedPicture picture);

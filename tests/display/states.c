@@ -12,7 +12,7 @@
 
 #include <glib/gstdio.h>
 
-#include "tests/display/recorded-engine.h"
+#include "tests/display/recorded-window.h"
 #include "tests/display/ui-test.h"
 #include "ui/main-thread.h"
 #include "ui/window.h"
@@ -40,12 +40,8 @@ static void
 set_up (Fixture      *fixture,
         gconstpointer data)
 {
-  g_autoptr (DescryScene) scene = NULL;
-  g_autoptr (DescryImage) image = recorded_picture_new (640, 480, 8, &scene);
-
-  fixture->picture = in_folder ("on-the-table.png");
-  g_assert_true (descry_image_save_png (image, fixture->picture, NULL));
-  fixture->engine = recorded_engine_new (scene, ANSWER);
+  fixture->picture = recorded_window_save (folder, "on-the-table.png", RECORDED_LARGE);
+  fixture->engine = recorded_window_engine (RECORDED_LARGE, ANSWER);
 }
 
 static void
@@ -219,11 +215,8 @@ test_decoding (Fixture      *fixture,
                gconstpointer data)
 {
   g_autofree char *real = g_strdup (g_getenv ("DESCRY_DECODE"));
-  g_autofree char *other = in_folder ("another.png");
-  g_autoptr (DescryScene) scene = NULL;
-  g_autoptr (DescryImage) image = recorded_picture_new (320, 240, 5, &scene);
+  g_autofree char *other = recorded_window_save (folder, "another.png", (RecordedPicture) { 320, 240, 5 });
 
-  g_assert_true (descry_image_save_png (image, other, NULL));
   make_window (fixture);
   slow_down (real);
   open_path (fixture, fixture->picture);

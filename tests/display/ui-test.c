@@ -218,6 +218,17 @@ ui_test_save (GdkTexture *texture,
   g_test_message ("saved %s", path);
 }
 
+void
+ui_test_look (GtkWidget  *widget,
+              const char *name)
+{
+  g_autoptr (GdkTexture) texture = NULL;
+
+  ui_test_pump (400);
+  texture = ui_test_shoot (widget);
+  ui_test_save (texture, name);
+}
+
 /* --------- Longest block of the main loop ------------------ */
 
 static guint watch_source;

@@ -52,6 +52,8 @@ void        ui_test_check_named (GtkWidget *widget, gpointer data);
 GdkTexture *ui_test_shoot (GtkWidget *widget);
 /* Saves into the build folder's tests/output. */
 void        ui_test_save  (GdkTexture *texture, const char *name);
+/* Both, when what moves has come to rest. */
+void        ui_test_look  (GtkWidget *widget, const char *name);
 
 /* Longest time between two turns of the main loop since the start, milliseconds; what the test itself does
  * between pause and resume does not count. */

@@ -13,7 +13,7 @@
 
 #include "app/library-window.h"
 #include "compute/lyrics/json.h"
-#include "tests/display/recorded-engine.h"
+#include "tests/display/recorded-window.h"
 #include "tests/display/ui-test.h"
 #include "ui/accels.h"
 #include "ui/edits.h"
@@ -44,11 +44,9 @@ ask (World      *world,
 static void
 world_start (World *world)
 {
-  g_autoptr (DescryScene) scene = NULL;
-  g_autoptr (DescryImage) image = recorded_picture_new (320, 240, 6, &scene);
   g_autoptr (GFile) file = g_file_new_for_path (picture);
 
-  world->engine = recorded_engine_new (scene, ANSWER);
+  world->engine = recorded_window_engine (RECORDED_SMALL, ANSWER);
   recorded_engine_set_pace (world->engine, 1);
   world->library = descry_library_new (database);
   world->window = DESCRY_WINDOW (descry_window_new (GTK_APPLICATION (application), DESCRY_ENGINE (world->engine), NULL));
@@ -537,7 +535,6 @@ static void
 test_turns (void)
 {
   g_autoptr (GPtrArray) turns = NULL;
-  g_autoptr (GdkTexture) texture = NULL;
   g_autofree char *before = NULL, *back = NULL;
   GtkWidget *button;
   World world;
@@ -547,9 +544,7 @@ test_turns (void)
   ui_test_pump (100);
   before = get_state (&world);
   do_delete_first_turn (&world);
-  ui_test_pump (400);
-  texture = ui_test_shoot (GTK_WIDGET (world.window));
-  ui_test_save (texture, "window-turn-deleted.png");
+  ui_test_look (GTK_WIDGET (world.window), "window-turn-deleted.png");
   g_assert_nonnull (ui_test_find_text (GTK_WIDGET (world.window), "Question and answer deleted"));
   button = ui_test_find (GTK_WIDGET (world.window), GTK_TYPE_BUTTON, "_Undo");
   g_assert_nonnull (button);
@@ -584,8 +579,6 @@ int
 main (int    argc,
       char **argv)
 {
-  g_autoptr (DescryScene) scene = NULL;
-  g_autoptr (DescryImage) image = NULL;
   guint i;
   int status;
 
@@ -594,10 +587,8 @@ main (int    argc,
   application = ui_test_application ();
   descry_accels_add (GTK_APPLICATION (application));
   folder = g_dir_make_tmp ("descry-undo-XXXXXX", NULL);
-  picture = g_build_filename (folder, "table.png", NULL);
+  picture = recorded_window_save (folder, "table.png", RECORDED_SMALL);
   database = g_build_filename (folder, "library.sqlite", NULL);
-  image = recorded_picture_new (320, 240, 6, &scene);
-  g_assert_true (descry_image_save_png (image, picture, NULL));
 
   for (i = 0; i < G_N_ELEMENTS (ways); i++)
     {

@@ -7,7 +7,7 @@
 
 #include <glib/gstdio.h>
 
-#include "tests/display/recorded-engine.h"
+#include "tests/display/recorded-window.h"
 #include "tests/display/ui-test.h"
 #include "ui/main-thread.h"
 #include "ui/window.h"
@@ -46,17 +46,6 @@ make_window (DescryEngine *engine)
 }
 
 static void
-shoot (DescryWindow *window,
-       const char   *name)
-{
-  g_autoptr (GdkTexture) texture = NULL;
-
-  ui_test_pump (250);
-  texture = ui_test_shoot (GTK_WIDGET (window));
-  ui_test_save (texture, name);
-}
-
-static void
 test_empty (void)
 {
   DescryWindow *window = make_window (NULL);
@@ -64,7 +53,7 @@ test_empty (void)
   g_assert_cmpstr (descry_window_get_page (window), ==, "empty");
   g_assert_false (descry_window_has_picture (window));
   g_assert_true (descry_window_is_idle (window));
-  shoot (window, "window-empty.png");
+  ui_test_look (GTK_WIDGET (window), "window-empty.png");
   gtk_window_destroy (GTK_WINDOW (window));
 }
 
@@ -78,7 +67,7 @@ test_unreadable (void)
   open_path (window, text);
   WAIT_WHILE (!descry_window_is_idle (window));
   g_assert_cmpstr (descry_window_get_page (window), ==, "error");
-  shoot (window, "window-error.png");
+  ui_test_look (GTK_WIDGET (window), "window-error.png");
 
   open_path (window, "/nowhere/at/all.jpg");
   WAIT_WHILE (!descry_window_is_idle (window));
@@ -112,7 +101,7 @@ test_no_device (RecordedEngine *engine)
   open_path (window, good);
   WAIT_WHILE (!descry_window_is_idle (window));
   g_assert_cmpstr (descry_window_get_page (window), ==, "picture");
-  shoot (window, "window-no-device.png");
+  ui_test_look (GTK_WIDGET (window), "window-no-device.png");
   gtk_window_destroy (GTK_WINDOW (window));
 }
 
@@ -266,13 +255,9 @@ typedef void (*EngineTest) (RecordedEngine *engine);
 static void
 run_with_engine (gconstpointer data)
 {
-  g_autoptr (DescryScene) scene = NULL;
-  g_autoptr (DescryImage) image = recorded_picture_new (640, 480, 8, &scene);
-  g_autofree char *good = g_build_filename (folder, "good.png", NULL);
-  RecordedEngine *engine = recorded_engine_new (scene, "A cup.");
+  RecordedEngine *engine = recorded_window_engine (RECORDED_LARGE, "A cup.");
   gpointer alive = engine;
 
-  g_assert_true (descry_image_save_png (image, good, NULL));
   g_object_add_weak_pointer (G_OBJECT (engine), &alive);
   ((EngineTest) data) (engine);
   g_object_unref (engine);
@@ -283,9 +268,7 @@ int
 main (int    argc,
       char **argv)
 {
-  g_autoptr (DescryScene) scene = NULL;
-  g_autoptr (DescryImage) small = NULL;
-  g_autofree char *path = NULL;
+  g_autofree char *small = NULL, *good = NULL;
   int status;
 
   gtk_test_init (&argc, &argv, NULL);
@@ -294,16 +277,8 @@ main (int    argc,
   folder = g_dir_make_tmp ("descry-window-XXXXXX", NULL);
   g_assert_nonnull (folder);
   application = ui_test_application ();
-  small = recorded_picture_new (40, 30, 5, &scene);
-  path = g_build_filename (folder, "small.png", NULL);
-  g_assert_true (descry_image_save_png (small, path, NULL));
-  {
-    g_autoptr (DescryScene) unused = NULL;
-    g_autoptr (DescryImage) image = recorded_picture_new (640, 480, 8, &unused);
-    g_autofree char *good = g_build_filename (folder, "good.png", NULL);
-
-    g_assert_true (descry_image_save_png (image, good, NULL));
-  }
+  small = recorded_window_save (folder, "small.png", (RecordedPicture) { 40, 30, 5 });
+  good = recorded_window_save (folder, "good.png", RECORDED_LARGE);
 
   g_test_add_func ("/window/empty", test_empty);
   g_test_add_func ("/window/unreadable", test_unreadable);

@@ -129,7 +129,6 @@ typedef struct
   guint          problems;
   char          *problem;
   DescryKept    *kept;
-  gboolean       done;
 } World;
 
 static void
@@ -140,18 +139,6 @@ problem_cb (DescryLibrary *library,
   world->problems++;
   g_free (world->problem);
   world->problem = g_strdup (message);
-}
-
-static void
-opened_cb (GObject      *source,
-           GAsyncResult *result,
-           gpointer      data)
-{
-  World *world = data;
-
-  g_clear_pointer (&world->kept, descry_kept_free);
-  world->kept = descry_library_open_picture_finish (DESCRY_LIBRARY (source), result, NULL);
-  world->done = TRUE;
 }
 
 static void
@@ -176,10 +163,13 @@ static guint
 open_picture (World       *world,
               DescryImage *image)
 {
-  world->done = FALSE;
-  descry_library_open_picture_async (world->library, image, "photo.jpg", "/photo.jpg", "compact", NULL, opened_cb, world);
-  while (!world->done)
-    g_main_context_iteration (NULL, TRUE);
+  GAsyncResult *called = NULL;
+  g_autoptr (GAsyncResult) result = NULL;
+
+  descry_library_open_picture_async (world->library, image, "photo.jpg", "/photo.jpg", "compact", NULL, result_cb, &called);
+  result = wait_result (&called);
+  g_clear_pointer (&world->kept, descry_kept_free);
+  world->kept = descry_library_open_picture_finish (world->library, result, NULL);
   return world->kept->turns->len;
 }
 

@@ -25,6 +25,23 @@ open_store (const char *path)
   return store;
 }
 
+/* The callback of every job, and the wait for it: (transfer full) */
+static inline void
+result_cb (GObject      *source,
+           GAsyncResult *result,
+           gpointer      data)
+{
+  *(GAsyncResult **) data = g_object_ref (result);
+}
+
+static inline GAsyncResult *
+wait_result (GAsyncResult **result)
+{
+  while (*result == NULL)
+    g_main_context_iteration (NULL, TRUE);
+  return g_steal_pointer (result);
+}
+
 static inline void
 remove_store (const char *path)
 {

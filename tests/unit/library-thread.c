@@ -14,13 +14,10 @@
 
 typedef struct
 {
-  guint         problems;
-  char         *problem;
-  gboolean      done;
-  DescryKept   *kept;
-  GPtrArray    *list;
-  gboolean      forgotten;
-  GError       *error;
+  guint       problems;
+  char       *problem;
+  DescryKept *kept;
+  GError     *error;
 } Seen;
 
 static void
@@ -34,57 +31,18 @@ problem_cb (DescryLibrary *library,
 }
 
 static void
-opened_cb (GObject      *source,
-           GAsyncResult *result,
-           gpointer      data)
-{
-  Seen *seen = data;
-
-  g_clear_error (&seen->error);
-  seen->kept = descry_library_open_picture_finish (DESCRY_LIBRARY (source), result, &seen->error);
-  seen->done = TRUE;
-}
-
-static void
-searched_cb (GObject      *source,
-             GAsyncResult *result,
-             gpointer      data)
-{
-  Seen *seen = data;
-
-  g_clear_error (&seen->error);
-  seen->list = descry_library_search_finish (DESCRY_LIBRARY (source), result, &seen->error);
-  seen->done = TRUE;
-}
-
-static void
-forgot_cb (GObject      *source,
-           GAsyncResult *result,
-           gpointer      data)
-{
-  Seen *seen = data;
-
-  g_clear_error (&seen->error);
-  seen->forgotten = descry_library_forget_finish (DESCRY_LIBRARY (source), result, &seen->error);
-  seen->done = TRUE;
-}
-
-static void
-wait_done (Seen *seen)
-{
-  while (!seen->done)
-    g_main_context_iteration (NULL, TRUE);
-  seen->done = FALSE;
-}
-
-static void
 open_picture (DescryLibrary *library,
               DescryImage   *image,
               Seen          *seen)
 {
+  GAsyncResult *called = NULL;
+  g_autoptr (GAsyncResult) result = NULL;
+
+  descry_library_open_picture_async (library, image, "photo.jpg", "/photo.jpg", "compact", NULL, result_cb, &called);
+  result = wait_result (&called);
   g_clear_pointer (&seen->kept, descry_kept_free);
-  descry_library_open_picture_async (library, image, "photo.jpg", "/photo.jpg", "compact", NULL, opened_cb, seen);
-  wait_done (seen);
+  g_clear_error (&seen->error);
+  seen->kept = descry_library_open_picture_finish (library, result, &seen->error);
 }
 
 /* Everything written before is written when this returns. */
@@ -93,10 +51,29 @@ search (DescryLibrary *library,
         const char    *text,
         Seen          *seen)
 {
-  g_clear_pointer (&seen->list, g_ptr_array_unref);
-  descry_library_search_async (library, text, 10, NULL, searched_cb, seen);
-  wait_done (seen);
-  return seen->list != NULL ? seen->list->len : 0;
+  g_autoptr (GPtrArray) list = NULL;
+  GAsyncResult *called = NULL;
+  g_autoptr (GAsyncResult) result = NULL;
+
+  descry_library_search_async (library, text, 10, NULL, result_cb, &called);
+  result = wait_result (&called);
+  g_clear_error (&seen->error);
+  list = descry_library_search_finish (library, result, &seen->error);
+  return list != NULL ? list->len : 0;
+}
+
+static gboolean
+forget (DescryLibrary *library,
+        const char    *hash,
+        Seen          *seen)
+{
+  GAsyncResult *called = NULL;
+  g_autoptr (GAsyncResult) result = NULL;
+
+  descry_library_forget_async (library, hash, NULL, result_cb, &called);
+  result = wait_result (&called);
+  g_clear_error (&seen->error);
+  return descry_library_forget_finish (library, result, &seen->error);
 }
 
 /* Writes what waits; the thread's references to tasks and the signals on their way are gone then. */
@@ -113,7 +90,6 @@ static void
 seen_clear (Seen *seen)
 {
   g_clear_pointer (&seen->kept, descry_kept_free);
-  g_clear_pointer (&seen->list, g_ptr_array_unref);
   g_clear_pointer (&seen->problem, g_free);
   g_clear_error (&seen->error);
 }
@@ -156,17 +132,14 @@ test_library (void)
   g_assert_cmpstr (((DescryKeptTurn *) g_ptr_array_index (seen.kept->turns, 0))->turn->answer, ==, "On the left.\nNear the wall.");
   g_assert_cmpuint (search (library, "wall", &seen), ==, 1);
 
-  descry_library_forget_async (library, hash, NULL, forgot_cb, &seen);
-  wait_done (&seen);
+  g_assert_true (forget (library, hash, &seen));
   g_assert_no_error (seen.error);
-  g_assert_true (seen.forgotten);
   g_assert_cmpuint (search (library, "wall", &seen), ==, 0);
   open_picture (library, image, &seen);
   g_assert_null (seen.kept->scene);
 
   descry_library_close (library);
-  descry_library_search_async (library, "wall", 10, NULL, searched_cb, &seen);
-  wait_done (&seen);
+  g_assert_cmpuint (search (library, "wall", &seen), ==, 0);
   g_assert_error (seen.error, G_IO_ERROR, G_IO_ERROR_CLOSED);
   end_library (library);
   g_assert_cmpuint (seen.problems, ==, 0);
