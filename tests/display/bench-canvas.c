@@ -2,9 +2,12 @@
  * 10,000 tokens; memory over 50 pictures
  *
  * A frame is prepare (size_allocate), snapshot and drawing by the Cairo renderer at 1600 x 1000, on
- * the main thread, as GSK does it without a GPU. With GSK_RENDERER=gl the frames are also drawn by
- * GSK's GL renderer; a frame is done when GL says so, and since a GL in software has threads of its
- * own, processor time of the whole process is told beside the main thread's.
+ * the main thread, as GSK does it without a GPU. With GSK_RENDERER=gl the frames are drawn by GSK's
+ * GL renderer instead; a frame is done when GL says so, and since a GL in software has threads of its
+ * own, processor time of the whole process is told beside the main thread's. Such a frame may take a
+ * second of the clock: there are fewer of them, and what no renderer changes (answers, memory) is left out.
+ *
+ * bench-canvas [--frames=N] [tokens|frames]: N frames of each kind; answers alone; pan, hover and zoom alone.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -29,7 +32,9 @@
 
 #define WIDTH 1600
 #define HEIGHT 1000
-#define GL_FRAMES 40 /* fewer: in software, beside other work, one may take a second of the clock */
+#define CAIRO_FRAMES 400
+#define GL_FRAMES 20
+#define GL_WARM_FRAMES 4 /* the first fill the caches */
 
 /* Processor time of the main thread, microseconds: other work on the machine does not count. */
 static gint64
@@ -67,7 +72,7 @@ report (const char *what,
         guint       n)
 {
   qsort (ms, n, sizeof *ms, compare);
-  g_print ("%-28s p50 %6.2f ms   p99 %6.2f ms   (%u frames)\n", what, ms[n / 2], ms[(guint) (n * 0.99)], n);
+  g_print ("%-42s p50 %6.2f ms   p99 %6.2f ms   (%u frames)\n", what, ms[n / 2], ms[(guint) (n * 0.99)], n);
 }
 
 /* One frame's share of the canvas: what it prepares, and its node. */
@@ -185,21 +190,14 @@ draw_by_gl (GskRenderer   *renderer,
   ms[2] = (g_get_monotonic_time () - start) / 1000.0;
 }
 
+/* What the steps ask for; without it the main loop does not turn, or the window would be drawn for each of them too. */
 static void
-report_gl (const char *what,
-           double     *columns[3],
-           guint       n)
+load_tiles (DescryCanvas *canvas)
 {
-  static const char *const names[] = { "main thread", "all threads", "clock" };
-  guint i;
+  DescryTilerStats stats;
 
-  for (i = 0; i < 3; i++)
-    {
-      g_autofree char *line = g_strdup_printf ("%s, GL: %s", what, names[i]);
-
-      report (line, columns[i], n);
-      g_free (columns[i]);
-    }
+  for (descry_canvas_get_stats (canvas, &stats); stats.pending > 0; descry_canvas_get_stats (canvas, &stats))
+    ui_test_turn ();
 }
 
 /* @step: NULL draws @node again and again. */
@@ -211,24 +209,35 @@ measure_gl (GskRenderer   *renderer,
             Step           step,
             guint          n)
 {
-  double *columns[3] = { g_new (double, n), g_new (double, n), g_new (double, n) };
+  static const char *const names[] = { "prepare + snapshot", "main thread", "all threads", "clock" };
+  double *columns[] = { g_new (double, n), g_new (double, n), g_new (double, n), g_new (double, n) };
   guint i, k;
 
-  for (i = 0; i < n + 20; i++) /* the first fill the caches */
+  for (i = 0; i < n + GL_WARM_FRAMES; i++)
     {
+      gint64 start = now ();
       GskRenderNode *node;
-      double ms[3];
+      double ms[G_N_ELEMENTS (columns)];
 
       if (step != NULL)
         step (canvas, i);
       node = step != NULL ? make_node (GTK_WIDGET (canvas)) : gsk_render_node_ref (fixed);
-      draw_by_gl (renderer, node, ms);
-      for (k = 0; k < 3 && i >= 20; k++)
-        columns[k][i - 20] = ms[k];
+      ms[0] = (now () - start) / 1000.0;
+      draw_by_gl (renderer, node, ms + 1);
+      for (k = 0; k < G_N_ELEMENTS (columns) && i >= GL_WARM_FRAMES; k++)
+        columns[k][i - GL_WARM_FRAMES] = ms[k];
       gsk_render_node_unref (node);
-      g_main_context_iteration (NULL, FALSE);
+      if (canvas != NULL)
+        load_tiles (canvas);
     }
-  report_gl (what, columns, n);
+  for (k = 0; k < G_N_ELEMENTS (columns); k++)
+    {
+      g_autofree char *line = g_strdup_printf ("%s, GL: %s", what, names[k]);
+
+      if (k > 0 || step != NULL)
+        report (line, columns[k], n);
+      g_free (columns[k]);
+    }
 }
 
 /* The yardstick: one texture of the size of the view, drawn once. */
@@ -244,6 +253,12 @@ measure_blit (GskRenderer *renderer,
   cairo_surface_t *surface = cairo_image_surface_create (CAIRO_FORMAT_ARGB32, WIDTH, HEIGHT);
   guint i;
 
+  if (is_gl (renderer))
+    {
+      measure_gl (renderer, NULL, node, "one textured blit", NULL, n);
+      cairo_surface_destroy (surface);
+      return;
+    }
   for (i = 0; i < n; i++)
     {
       gint64 start = now ();
@@ -255,9 +270,21 @@ measure_blit (GskRenderer *renderer,
       ms[i] = (now () - start) / 1000.0;
     }
   report ("one textured blit", ms, n);
-  if (is_gl (renderer))
-    measure_gl (renderer, NULL, node, "one textured blit", NULL, GL_FRAMES);
   cairo_surface_destroy (surface);
+}
+
+/* By the renderer that the window has. */
+static void
+measure_steps (GskRenderer  *renderer,
+               DescryCanvas *canvas,
+               const char   *what,
+               Step          step,
+               guint         n)
+{
+  if (is_gl (renderer))
+    measure_gl (renderer, canvas, NULL, what, step, n);
+  else
+    measure (canvas, what, step, n);
 }
 
 /* A token and the frame that shows it, when 10,000 are there. The view takes the text at most once a frame. */
@@ -343,7 +370,8 @@ measure_memory (DescryCanvas *canvas)
 static void
 measure_canvas (GtkWindow *window,
                 gint64     began,
-                gboolean   frames_only)
+                gboolean   frames_only,
+                guint      n_frames) /* 0: as many as the renderer has time for */
 {
   g_autoptr (DescryScene) scene = NULL;
   g_autoptr (DescryImage) image = recorded_picture_new (6000, 4000, 200, &scene);
@@ -364,7 +392,10 @@ measure_canvas (GtkWindow *window,
   g_print ("first paint of an empty canvas, toolkit included: %.0f ms\n", (g_get_monotonic_time () - began) / 1000.0);
   ui_test_pump (200);
 
-  if (!frames_only)
+  renderer = gtk_native_get_renderer (GTK_NATIVE (window));
+  if (n_frames == 0)
+    n_frames = is_gl (renderer) ? GL_FRAMES : CAIRO_FRAMES;
+  if (!frames_only && !is_gl (renderer))
     measure_memory (canvas);
   descry_canvas_get_stats (canvas, &stats);
   masks = stats.masks;
@@ -379,8 +410,7 @@ measure_canvas (GtkWindow *window,
   while (stats.pending > 0 || stats.bytes == 0);
   g_print ("picture, tiles and %u masks ready after %.0f ms\n", stats.masks - masks, (g_get_monotonic_time () - start) / 1000.0);
 
-  renderer = gtk_native_get_renderer (GTK_NATIVE (window));
-  measure_blit (renderer, 200);
+  measure_blit (renderer, n_frames);
   descry_canvas_zoom_at (canvas, 0.5, WIDTH / 2.0, HEIGHT / 2.0);
   ui_test_pump (300);
   do
@@ -389,42 +419,48 @@ measure_canvas (GtkWindow *window,
       descry_canvas_get_stats (canvas, &stats);
     }
   while (stats.pending > 0);
-  measure (canvas, "pan", pan_step, 200); /* loads the ring */
+  measure_steps (renderer, canvas, "pan", pan_step, n_frames); /* loads the ring */
   ui_test_pump (500);
   descry_canvas_get_stats (canvas, &stats);
   tiles = stats.tiles;
-  measure (canvas, "pan, tiles loaded", pan_step, 400);
+  measure_steps (renderer, canvas, "pan, tiles loaded", pan_step, n_frames);
   descry_canvas_get_stats (canvas, &stats);
   g_print ("tiles made while panning among loaded ones: %u; textures hold %.0f MiB\n", stats.tiles - tiles, stats.bytes / 1048576.0);
-  measure (canvas, "hover", hover_step, 400);
-  if (is_gl (renderer))
-    {
-      measure_gl (renderer, canvas, NULL, "pan, tiles loaded", pan_step, GL_FRAMES);
-      measure_gl (renderer, canvas, NULL, "hover", hover_step, GL_FRAMES);
-    }
-  measure (canvas, "zoom", zoom_step, 200);
-  if (is_gl (renderer))
-    measure_gl (renderer, canvas, NULL, "zoom", zoom_step, GL_FRAMES);
+  measure_steps (renderer, canvas, "hover", hover_step, n_frames);
+  measure_steps (renderer, canvas, "zoom", zoom_step, n_frames);
 }
 
-/* @argv[1]: "tokens" for the answers alone, "frames" for pan, hover and zoom alone. */
 int
 main (int    argc,
       char **argv)
 {
+  int n_frames = 0;
+  const GOptionEntry entries[] = {
+    { "frames", 0, 0, G_OPTION_ARG_INT, &n_frames, "Frames of each kind", "N" },
+    { NULL }
+  };
+  g_autoptr (GOptionContext) context = g_option_context_new ("[tokens|frames]");
+  g_autoptr (GError) error = NULL;
   gint64 began = g_get_monotonic_time ();
-  const char *only = argc > 1 ? argv[1] : "";
+  const char *only;
   GtkWidget *window;
 
+  g_option_context_add_main_entries (context, entries, NULL);
+  if (!g_option_context_parse (context, &argc, &argv, &error) || n_frames < 0)
+    {
+      g_printerr ("%s\n", error != NULL ? error->message : "frames: a number above 0");
+      return 2;
+    }
+  only = argc > 1 ? argv[1] : "";
   gtk_init ();
   descry_ui_init ();
   window = gtk_window_new ();
   gtk_window_set_decorated (GTK_WINDOW (window), FALSE);
   gtk_window_set_default_size (GTK_WINDOW (window), WIDTH, HEIGHT);
   if (!g_str_equal (only, "tokens"))
-    measure_canvas (GTK_WINDOW (window), began, g_str_equal (only, "frames"));
+    measure_canvas (GTK_WINDOW (window), began, g_str_equal (only, "frames"), (guint) n_frames);
   gtk_window_present (GTK_WINDOW (window));
-  if (!g_str_equal (only, "frames"))
+  if (g_str_equal (only, "tokens") || (*only == '\0' && !is_gl (gtk_native_get_renderer (GTK_NATIVE (window)))))
     measure_tokens (GTK_WINDOW (window));
 
   gtk_window_destroy (GTK_WINDOW (window));
