@@ -724,6 +724,9 @@ descry_canvas_class_input (GtkWidgetClass *class)
   gtk_widget_class_add_binding_action (class, GDK_KEY_KP_Delete, 0, "win.delete", NULL);
   gtk_widget_class_add_binding_action (class, GDK_KEY_Delete, 0, "win.delete", NULL);
   gtk_widget_class_add_binding_action (class, GDK_KEY_F2, 0, "win.rename", NULL);
+  gtk_widget_class_add_binding_action (class, GDK_KEY_c, GDK_CONTROL_MASK, "win.copy", NULL);
+  gtk_widget_class_add_binding_action (class, GDK_KEY_Page_Down, 0, "win.next-picture", NULL);
+  gtk_widget_class_add_binding_action (class, GDK_KEY_Page_Up, 0, "win.previous-picture", NULL);
   gtk_widget_class_add_binding_action (class, GDK_KEY_Menu, 0, "canvas.menu", NULL);
   gtk_widget_class_add_binding_action (class, GDK_KEY_F10, GDK_SHIFT_MASK, "canvas.menu", NULL);
   gtk_widget_class_add_binding (class, GDK_KEY_a, GDK_CONTROL_MASK, select_all_cb, NULL);

@@ -440,10 +440,21 @@ copy_cut_out_action (GSimpleAction *action,
     descry_window_cut_out (self, id, NULL);
 }
 
+/* What is meant: the selected object, or the picture. */
+static void
+copy_action (GSimpleAction *action,
+             GVariant      *parameter,
+             gpointer       data)
+{
+  gboolean one = descry_canvas_get_selection (DESCRY_WINDOW (data)->canvas)->len == 1;
+
+  g_action_group_activate_action (data, one ? "copy-cut-out" : "copy-picture", NULL);
+}
+
 void
 descry_window_update_export_actions (DescryWindow *self)
 {
-  static const char *on_scene[] = { "export", "copy-picture" }, *on_selection[] = { "cut-out", "copy-cut-out", "export-selection" };
+  static const char *on_scene[] = { "export", "copy", "copy-picture" }, *on_selection[] = { "cut-out", "copy-cut-out", "export-selection" };
   gboolean scene = self->image != NULL && self->scene != NULL, selected = scene && selected_id (self) != 0;
   guint i;
 
@@ -459,6 +470,7 @@ descry_window_init_export (DescryWindow *self)
   static const GActionEntry entries[] = {
     { "export", export_action, "s" },
     { "export-selection", export_selection_action, "s" },
+    { "copy", copy_action },
     { "copy-picture", copy_picture_action },
     { "cut-out", cut_out_action },
     { "copy-cut-out", copy_cut_out_action },

@@ -7,7 +7,7 @@
 
 #include "config.h"
 
-#include "tests/display/recorded-engine.h"
+#include "tests/display/recorded-window.h"
 #include "tests/display/ui-test.h"
 #include "ui/main-thread.h"
 #include "ui/turn-view.h"
@@ -55,14 +55,12 @@ static void
 set_up (Fixture      *fixture,
         gconstpointer data)
 {
-  g_autoptr (DescryScene) scene = NULL;
-  g_autoptr (DescryImage) image = recorded_picture_new (640, 480, 8, &scene);
   g_autofree char *folder = g_dir_make_tmp ("descry-keys-XXXXXX", NULL);
-  g_autofree char *path = g_build_filename (folder, "photo.png", NULL);
+  g_autofree char *path = recorded_window_save (folder, "photo.png", RECORDED_LARGE);
+  g_autofree char *next = recorded_window_save (folder, "photo-2.png", RECORDED_LARGE);
   g_autoptr (GFile) file = g_file_new_for_path (path);
 
-  g_assert_true (descry_image_save_png (image, path, NULL));
-  fixture->engine = recorded_engine_new (scene, ANSWER);
+  fixture->engine = recorded_window_engine (RECORDED_LARGE, ANSWER);
   fixture->window = DESCRY_WINDOW (descry_window_new (GTK_APPLICATION (application), DESCRY_ENGINE (fixture->engine), NULL));
   gtk_window_set_default_size (GTK_WINDOW (fixture->window), 1100, 760);
   gtk_window_present (GTK_WINDOW (fixture->window));
@@ -250,6 +248,56 @@ test_keys (Fixture      *fixture,
   g_assert_true (get_focus (fixture) == GTK_WIDGET (canvas));
 }
 
+static void
+texture_cb (GObject      *source,
+            GAsyncResult *result,
+            gpointer      data)
+{
+  *(GdkTexture **) data = gdk_clipboard_read_texture_finish (GDK_CLIPBOARD (source), result, NULL);
+}
+
+/* How wide the picture in the clipboard is. */
+static int
+copied_width (Fixture *fixture)
+{
+  GdkTexture *texture = NULL;
+  int width;
+
+  ui_test_pump (100);
+  WAIT_WHILE (!descry_window_is_idle (fixture->window));
+  gdk_clipboard_read_texture_async (gtk_widget_get_clipboard (GTK_WIDGET (fixture->window)), NULL, texture_cb, &texture);
+  WAIT_WHILE (texture == NULL);
+  width = gdk_texture_get_width (texture);
+  g_object_unref (texture);
+  return width;
+}
+
+/* On the picture, copying takes the one object that is selected, else all; pages are pictures. */
+static void
+test_picture_keys (Fixture      *fixture,
+                   gconstpointer data)
+{
+  DescryCanvas *canvas = descry_window_get_canvas (fixture->window);
+
+  gtk_widget_grab_focus (GTK_WIDGET (canvas));
+  press ("key ctrl+c");
+  g_assert_cmpint (copied_width (fixture), ==, 640);
+  press ("key Right");
+  WAIT_WHILE (descry_canvas_get_selection (canvas)->len != 1);
+  press ("key ctrl+c");
+  g_assert_cmpint (copied_width (fixture), <, 200);
+
+  WAIT_WHILE (!g_action_group_get_action_enabled (G_ACTION_GROUP (fixture->window), "next-picture"));
+  g_assert_true (g_str_has_suffix (descry_window_get_path (fixture->window), "photo.png"));
+  press ("key Next");
+  WAIT_WHILE (!g_str_has_suffix (descry_window_get_path (fixture->window), "photo-2.png"));
+  WAIT_WHILE (!descry_window_is_idle (fixture->window));
+  gtk_widget_grab_focus (GTK_WIDGET (canvas));
+  press ("key Prior");
+  WAIT_WHILE (!g_str_has_suffix (descry_window_get_path (fixture->window), "photo.png"));
+  WAIT_WHILE (!descry_window_is_idle (fixture->window));
+}
+
 int
 main (int    argc,
       char **argv)
@@ -268,6 +316,7 @@ main (int    argc,
   application = ui_test_application ();
   g_test_add ("/keyboard/round", Fixture, NULL, set_up, test_round, tear_down);
   g_test_add ("/keyboard/keys", Fixture, NULL, set_up, test_keys, tear_down);
+  g_test_add ("/keyboard/picture", Fixture, NULL, set_up, test_picture_keys, tear_down);
   status = g_test_run ();
   g_object_unref (application);
   return status;
