@@ -157,6 +157,7 @@ copy_tokens (DescryTokenizer           *self,
              const DescryTokenizerData *data,
              GError                   **error)
 {
+  const gboolean bytes = !self->sentencepiece && !self->wordpiece, mark = self->wordpiece && !descry_wordpiece_marks_begin (data->tokens, data->n_tokens);
   gsize total = 0, used = 0;
   gsize i;
 
@@ -164,7 +165,7 @@ copy_tokens (DescryTokenizer           *self,
     {
       if (data->tokens[i].length > 0 && !g_utf8_validate_len (data->tokens[i].bytes, data->tokens[i].length, NULL))
         return bad (data, error, "tokenizer.ggml.tokens", "token %" G_GSIZE_FORMAT " is not UTF-8", i);
-      total += data->tokens[i].length;
+      total += data->tokens[i].length + (mark ? 3 : 0);
     }
   if (total > G_MAXUINT32)
     return bad (data, error, "tokenizer.ggml.tokens", "expected at most 4 GiB of text");
@@ -185,16 +186,20 @@ copy_tokens (DescryTokenizer           *self,
       if (type < DESCRY_TOKEN_NORMAL || type > DESCRY_TOKEN_BYTE)
         return bad (data, error, "tokenizer.ggml.token_type", "token %" G_GSIZE_FORMAT ": expected 1..6, found %d", i, type);
 
+      if (self->wordpiece && descry_wordpiece_is_control (&data->tokens[i]))
+        type = DESCRY_TOKEN_CONTROL;
       token->type = type;
       token->offset = used;
       n = G_MAXSIZE;
-      if (!self->sentencepiece && type == DESCRY_TOKEN_NORMAL)
+      if (bytes && type == DESCRY_TOKEN_NORMAL)
         n = from_stand_ins (&data->tokens[i], out);
+      else if (mark && type == DESCRY_TOKEN_NORMAL && data->tokens[i].length > 0)
+        n = descry_wordpiece_mark (&data->tokens[i], out);
       if (n == G_MAXSIZE)
         {
           /* SentencePiece's U+2581 stays: encoding looks up escaped text. Control and user tokens are plain text; so is
            * a byte-level token with a character that is no stand-in, which merging never reaches. */
-          if (!self->sentencepiece && type == DESCRY_TOKEN_NORMAL)
+          if (bytes && type == DESCRY_TOKEN_NORMAL)
             token->type = DESCRY_TOKEN_UNUSED;
           n = data->tokens[i].length;
           if (n > 0)
@@ -242,7 +247,7 @@ hash_words (DescryTokenizer           *self,
 
       if (token->type != DESCRY_TOKEN_NORMAL || token->length == 0)
         continue;
-      if (!self->sentencepiece && token->length == 1)
+      if (!self->sentencepiece && !self->wordpiece && token->length == 1)
         self->byte_ids[(guint8) text[0]] = i;
 
       /* Of two tokens with one text the later one is used, as in llama.cpp. */
@@ -463,8 +468,13 @@ choose_model (DescryTokenizer           *self,
       self->sentencepiece = TRUE;
       return TRUE;
     }
+  if (g_strcmp0 (data->model, "bert") == 0)
+    {
+      self->wordpiece = TRUE;
+      return TRUE;
+    }
   if (g_strcmp0 (data->model, "gpt2") != 0)
-    return bad (data, error, "tokenizer.ggml.model", "expected gpt2 or llama, found %s", data->model != NULL ? data->model : "nothing");
+    return bad (data, error, "tokenizer.ggml.model", "expected gpt2, llama or bert, found %s", data->model != NULL ? data->model : "nothing");
 
   for (i = 0; i < G_N_ELEMENTS (pres); i++)
     if (g_strcmp0 (data->pre, pres[i].name) == 0)
@@ -507,16 +517,22 @@ descry_tokenizer_build (const DescryTokenizerData *data,
       !hash_words (self, data, error) ||
       !list_cut (self, data, error))
     return NULL;
-  if (!(self->sentencepiece ? copy_scores (self, data, error) : hash_merges (self, data, error)))
+  if (!(self->wordpiece || (self->sentencepiece ? copy_scores (self, data, error) : hash_merges (self, data, error))))
     return NULL;
 
   self->bos = data->bos;
   self->eos = data->eos;
   self->unknown = data->unknown;
+  if (self->wordpiece) /* BERT's files name them by their text alone */
+    {
+      self->bos = self->bos >= 0 ? self->bos : descry_tokenizer_find (self, "[CLS]");
+      self->eos = self->eos >= 0 ? self->eos : descry_tokenizer_find (self, "[SEP]");
+      self->unknown = self->unknown >= 0 ? self->unknown : descry_tokenizer_find (self, "[UNK]");
+    }
   self->add_bos = data->add_bos && data->bos >= 0;
   self->add_space_prefix = data->add_space_prefix;
 
-  add_end (self, data->eos);
+  add_end (self, self->eos);
   add_end (self, data->eot);
   for (i = 0; i < G_N_ELEMENTS (end_names); i++)
     add_end (self, descry_tokenizer_find (self, end_names[i]));

@@ -37,13 +37,13 @@ typedef enum
 typedef struct
 {
   const char        *path; /* for messages */
-  const char        *model; /* `gpt2` or `llama` */
-  const char        *pre; /* nullable for `llama` */
+  const char        *model; /* `gpt2`, `llama` or `bert` */
+  const char        *pre; /* nullable for `llama` and `bert` */
   const DescryBytes *tokens;
   gsize              n_tokens;
   const DescryBytes *merges;
   gsize              n_merges;
-  const float       *scores; /* nullable for `gpt2` */
+  const float       *scores; /* nullable for `gpt2` and `bert` */
   gsize              n_scores;
   const gint32      *types; /* nullable: all normal */
   gsize              n_types;
@@ -73,6 +73,7 @@ typedef struct
 struct _DescryTokenizer
 {
   gboolean     sentencepiece;
+  gboolean     wordpiece;
   DescryPre    pre;
   gboolean     whole_words; /* a word that is a token needs no merging (llama-bpe) */
   gboolean     compose; /* NFC first (qwen2) */
@@ -148,6 +149,18 @@ void descry_spm_encode (const DescryTokenizer *self,
                         gsize                  length,
                         gboolean               prefix,
                         GArray                *ids);
+
+void descry_wordpiece_encode (const DescryTokenizer *self,
+                              const char            *text,
+                              gsize                  length,
+                              GArray                *ids);
+
+/* For the tables: names such as [CLS]; do pieces that begin a word have the mark already; puts it there. */
+gboolean descry_wordpiece_is_control  (const DescryBytes *token);
+gboolean descry_wordpiece_marks_begin (const DescryBytes *tokens,
+                                       gsize              n);
+gsize    descry_wordpiece_mark        (const DescryBytes *token,
+                                       char              *out);
 
 /* Candidates of merging; the smallest key comes out first. */
 typedef struct

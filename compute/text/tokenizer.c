@@ -77,9 +77,9 @@ descry_tokenizer_new (DescryGguf *gguf,
     return NULL;
   if (strcmp (data.model, "llama") == 0)
     data.scores = descry_gguf_get_floats (gguf, "tokenizer.ggml.scores", &data.n_scores, error);
-  else
+  else if (strcmp (data.model, "bert") != 0)
     data.merges = descry_gguf_get_strings (gguf, "tokenizer.ggml.merges", &data.n_merges, error);
-  if (data.scores == NULL && data.merges == NULL)
+  if (data.scores == NULL && data.merges == NULL && strcmp (data.model, "bert") != 0)
     return NULL;
 
   /* What holds when the file says nothing: SentencePiece and Llama 3 begin with BOS. */
@@ -188,6 +188,8 @@ encode_raw (DescryTokenizer *self,
 
   if (self->sentencepiece)
     descry_spm_encode (self, text, length, start && self->add_space_prefix, ids);
+  else if (self->wordpiece)
+    descry_wordpiece_encode (self, text, length, ids);
   else if (self->compose)
     {
       GString *composed = compose (text, length);
@@ -290,7 +292,7 @@ descry_tokenizer_decode (DescryTokenizer *self,
   bytes = self->bytes + token->offset;
   if (token->type == DESCRY_TOKEN_CONTROL || token->type == DESCRY_TOKEN_UNKNOWN)
     return;
-  if (!self->sentencepiece || token->type != DESCRY_TOKEN_NORMAL)
+  if (!(self->sentencepiece || self->wordpiece) || token->type != DESCRY_TOKEN_NORMAL)
     {
       g_string_append_len (text, bytes, token->length);
       return;

@@ -1,7 +1,8 @@
 /* tokenizer.h - text to token ids and back, as a GGUF file's metadata says
  *
- * Byte-level BPE (`gpt2` with pre-tokenizers gpt-2, smollm, llama-bpe, qwen2) and SentencePiece
- * BPE (`llama`). An unknown pre-tokenizer is refused, never guessed. Immutable; any thread.
+ * Byte-level BPE (`gpt2` with pre-tokenizers gpt-2, smollm, llama-bpe, qwen2), SentencePiece BPE (`llama`) and BERT's word
+ * pieces in lower case (`bert`), which a connector may read. An unknown pre-tokenizer is refused, never guessed. Immutable;
+ * any thread.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -17,12 +18,17 @@ typedef struct _DescryTokenizer DescryTokenizer;
 DescryTokenizer *descry_tokenizer_new  (DescryGguf *gguf, GError **error);
 void             descry_tokenizer_free (DescryTokenizer *tokenizer);
 
+/* BERT's vocab.txt: one piece a line, those that continue a word begin with ##. */
+DescryTokenizer *descry_tokenizer_new_words   (const char *path, GError **error);
+/* Its tables into a GGUF file, as llama.cpp keeps them; FALSE without memory, or if it has no word pieces. */
+gboolean         descry_tokenizer_write_words (DescryTokenizer *tokenizer, DescryGgufWriter *writer);
+
 /* Appends the ids of @length bytes (-1: up to the NUL) to @ids (gint32). With @special, control tokens
  * written in the text become those tokens: for templates only, never for what a user typed. Invalid
  * UTF-8 becomes U+FFFD. No BOS or EOS is added here. */
 void   descry_tokenizer_encode (DescryTokenizer *tokenizer, const char *text, gssize length, gboolean special, GArray *ids);
 
-/* Raw bytes of one token; control tokens give none. May be half a character: see DescryUtf8. */
+/* Raw bytes of one token, of a word piece with the blank before it if it begins a word; control tokens give none. May be half a character: see DescryUtf8. */
 void   descry_tokenizer_decode (DescryTokenizer *tokenizer, gint32 id, GString *text);
 
 guint  descry_tokenizer_size (DescryTokenizer *tokenizer);

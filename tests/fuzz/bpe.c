@@ -12,5 +12,5 @@ int
 LLVMFuzzerTestOneInput (const uint8_t *data,
                         size_t         size)
 {
-  return fuzz_vocabulary (FALSE, data, size);
+  return fuzz_vocabulary ("gpt2", data, size);
 }

@@ -12,5 +12,5 @@ int
 LLVMFuzzerTestOneInput (const uint8_t *data,
                         size_t         size)
 {
-  return fuzz_vocabulary (TRUE, data, size);
+  return fuzz_vocabulary ("llama", data, size);
 }

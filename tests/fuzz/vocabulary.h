@@ -49,7 +49,7 @@ encode_and_check (DescryTokenizer *tokenizer,
 }
 
 static inline int
-fuzz_vocabulary (gboolean       sentencepiece,
+fuzz_vocabulary (const char    *model,
                  const uint8_t *data,
                  size_t         size)
 {
@@ -57,7 +57,7 @@ fuzz_vocabulary (gboolean       sentencepiece,
   DescryBytes tokens[MOST], merges[MOST];
   gint32 types[MOST];
   float scores[MOST];
-  DescryTokenizerData tables = { "input", sentencepiece ? "llama" : "gpt2", NULL, tokens, 0, merges, 0, NULL, 0, types, 0, 0, 1, -1, 2, TRUE, TRUE, NULL, NULL };
+  DescryTokenizerData tables = { "input", model, NULL, tokens, 0, merges, 0, NULL, 0, types, 0, 0, 1, -1, 2, TRUE, TRUE, NULL, NULL };
   g_autoptr (DescryTokenizer) tokenizer = NULL;
   g_autofree char *text = NULL;
   const char *at = (const char *) data + 1, *end = (const char *) data + size;
@@ -88,7 +88,7 @@ fuzz_vocabulary (gboolean       sentencepiece,
       at = stop != NULL ? stop + 1 : end;
     }
   tables.n_types = tables.n_scores = tables.n_tokens;
-  tables.scores = sentencepiece ? scores : NULL;
+  tables.scores = strcmp (model, "llama") == 0 ? scores : NULL;
 
   tokenizer = descry_tokenizer_build (&tables, NULL);
   if (tokenizer == NULL)

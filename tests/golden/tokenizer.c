@@ -13,6 +13,7 @@
 #include "tokenizer-text.h"
 
 #include <gio/gio.h>
+#include <glib/gstdio.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -121,6 +122,29 @@ test_family (gconstpointer name)
   g_autoptr (DescryTokenizer) tokenizer = open_tokenizer (path);
 
   compare (tokenizer, name, strcmp (name, "gpt-2") == 0 || strcmp (name, "llama-bpe") == 0);
+}
+
+/* The same ids from the file's tables and from the list that BERT publishes; and the tables as they are written. */
+static void
+test_wordpiece (void)
+{
+  g_autofree char *file = golden ("bert.gguf"), *list = golden ("bert-vocab.txt"), *written = g_build_filename (g_get_tmp_dir (), "descry-words.gguf", NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DescryTokenizer) stored = open_tokenizer (file), listed = descry_tokenizer_new_words (list, &error), again = NULL;
+  g_autoptr (DescryGgufWriter) writer = descry_gguf_writer_new ();
+
+  g_assert_no_error (error);
+  compare (stored, "bert", FALSE);
+  compare (listed, "bert", FALSE);
+  g_assert_cmpint (descry_tokenizer_bos (listed), ==, descry_tokenizer_bos (stored));
+  g_assert_cmpint (descry_tokenizer_eos (listed), ==, descry_tokenizer_find (listed, "[SEP]"));
+
+  descry_gguf_writer_set_string (writer, "general.architecture", "mq-former");
+  g_assert_true (descry_tokenizer_write_words (listed, writer));
+  g_assert_true (descry_gguf_writer_write (writer, written, &error));
+  again = open_tokenizer (written);
+  g_remove (written);
+  compare (again, "bert", FALSE);
 }
 
 static void
@@ -236,6 +260,7 @@ main (int    argc,
   g_test_add_data_func ("/tokenizer/llama-bpe", "llama-bpe", test_family);
   g_test_add_data_func ("/tokenizer/qwen2", "qwen2", test_family);
   g_test_add_data_func ("/tokenizer/spm", "spm", test_family);
+  g_test_add_func ("/tokenizer/wordpiece", test_wordpiece);
   g_test_add_func ("/tokenizer/smollm2", test_smollm2);
   g_test_add_func ("/tokenizer/chats", test_chats);
 

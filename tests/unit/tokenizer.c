@@ -79,6 +79,62 @@ test_merging (void)
   g_assert_false (descry_tokenizer_is_end (tokenizer, -1));
 }
 
+/* Ids: 0 padding, 1 unknown, 2-5 special, then pieces as BERT's vocab.txt has them. */
+static void
+test_word_pieces (void)
+{
+  static const DescryBytes listed[] = { S ("[PAD]"), S ("[UNK]"), S ("[CLS]"), S ("[SEP]"), S ("[MASK]"), S ("[DEC]"), S ("the"), S ("##re"), S ("th"), S ("##e"), S ("["), S ("]"),
+                                        S ("0"), S ("."), S ("5"), S ("##5"), S ("cafe"), S ("\xe8\x8c\xb6"), S ("mask"), S ("2"), S ("aa") };
+  static const DescryBytes marked[] = { S ("[PAD]"), S ("[UNK]"), S ("[CLS]"), S ("[SEP]"), S ("[MASK]"), S ("[DEC]"), S ("\u2581the"), S ("re"), S ("\u2581th"), S ("e"), S ("\u2581["),
+                                        S ("\u2581]"), S ("\u25810"), S ("\u2581."), S ("\u25815"), S ("5"), S ("\u2581cafe"), S ("\u2581\xe8\x8c\xb6"), S ("\u2581mask"), S ("\u25812"), S ("\u2581aa") };
+  static const struct { const char *text; gssize length; gboolean special; const char *ids; } cases[] = {
+    { "", -1, FALSE, "" }, { " \t\n", -1, FALSE, "" },
+    { "the there THERE", -1, FALSE, "6 6 7 6 7" },
+    { "thee the\u0301 then", -1, FALSE, "6 9 6 1" }, /* a word that cannot be cut is one unknown */
+    { "Caf\u00e9 CAFE\u0301", -1, FALSE, "16 16" },
+    { "0.55 [0.5]", -1, FALSE, "12 13 14 15 10 12 13 14 11" }, /* numbers of boxes fall apart */
+    { "\xe8\x8c\xb6\xe8\x8c\xb6the", -1, FALSE, "17 17 6" },
+    { "t\u200bhe t\0he", 11, FALSE, "6 6" }, /* what nobody sees leaves no trace */
+    { "a\u2581a", -1, FALSE, "1" },
+    { "[MASK]", -1, FALSE, "10 18 11" }, /* what a user typed hides nothing */
+    { "the[MASK]there", -1, TRUE, "6 4 6 7" },
+    { "\xff\xfe" "2", 3, FALSE, "19" },
+  };
+  DescryTokenizerData data = { .path = "x.gguf", .model = "bert", .tokens = listed, .n_tokens = G_N_ELEMENTS (listed), .bos = -1, .eos = -1, .eot = -1, .unknown = -1 };
+  guint form, i;
+
+  for (form = 0; form < 2; form++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (DescryTokenizer) tokenizer = NULL;
+      g_autoptr (GString) longest = g_string_new (NULL);
+      g_autofree char *most = NULL, *more = NULL;
+
+      data.tokens = form == 0 ? listed : marked;
+      tokenizer = descry_tokenizer_build (&data, &error);
+      g_assert_no_error (error);
+      for (i = 0; i < G_N_ELEMENTS (cases); i++)
+        {
+          g_autofree char *ids = encode (tokenizer, cases[i].text, cases[i].length, cases[i].special);
+
+          g_assert_cmpstr (ids, ==, cases[i].ids);
+        }
+      g_assert_cmpint (descry_tokenizer_bos (tokenizer), ==, 2);
+      g_assert_cmpint (descry_tokenizer_eos (tokenizer), ==, 3);
+      g_assert_cmpint (descry_tokenizer_find (tokenizer, "[DEC]"), ==, 5);
+
+      /* A hundred characters are a word, one more is unknown. */
+      g_string_append_c (longest, '5');
+      for (i = 0; i < 99; i++)
+        g_string_append_c (longest, '5');
+      most = encode (tokenizer, longest->str, -1, FALSE);
+      g_assert_true (g_str_has_prefix (most, "14 15 15 15"));
+      g_string_append_c (longest, '5');
+      more = encode (tokenizer, longest->str, -1, FALSE);
+      g_assert_cmpstr (more, ==, "1");
+    }
+}
+
 static void
 expect_refused (const DescryTokenizerData *data,
                 const char                *word)
@@ -108,7 +164,7 @@ test_refused (void)
   DescryTokenizerData data;
   guint i;
 
-  data = bpe_data (), data.model = "bert", expect_refused (&data, "found bert");
+  data = bpe_data (), data.model = "rwkv", expect_refused (&data, "found rwkv");
   data = bpe_data (), data.model = NULL, expect_refused (&data, "found nothing");
   data = bpe_data (), data.pre = "tekken", expect_refused (&data, "found tekken");
   data = bpe_data (), data.pre = NULL, expect_refused (&data, "tokenizer.ggml.pre");
@@ -242,6 +298,7 @@ main (int    argc,
   g_test_init (&argc, &argv, NULL);
 
   g_test_add_func ("/tokenizer/merging", test_merging);
+  g_test_add_func ("/tokenizer/word-pieces", test_word_pieces);
   g_test_add_func ("/tokenizer/refused", test_refused);
   g_test_add_func ("/tokenizer/memory", test_memory);
   g_test_add_func ("/tokenizer/stream", test_stream);
