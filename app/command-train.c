@@ -20,7 +20,7 @@ static void
 options_clear (DescryTrainOptions *options)
 {
   char **const texts[] = { &options->stage, &options->data, &options->model, &options->output, &options->adapter, &options->device, &options->log, &options->plot,
-                           &options->connector, &options->adapter_output, &options->losses };
+                           &options->connector, &options->adapter_output, &options->losses, &options->words };
   guint i;
 
   for (i = 0; i < G_N_ELEMENTS (texts); i++)
@@ -152,7 +152,8 @@ descry_command_train (int    argc,
     { "device", 0, 0, G_OPTION_ARG_STRING, &options.device, N_("OpenCL device: index or part of its name"), "DEVICE" },
     { "evaluate", 0, 0, G_OPTION_ARG_INT, &options.evaluate, N_("Train nothing; answer N test questions and print the shares"), "N" },
     { "adapter", 0, 0, G_OPTION_ARG_FILENAME, &options.adapter, N_("Adapters to start stage 2 from, or to evaluate with"), "FILE" },
-    { "connector", 0, 0, G_OPTION_ARG_FILENAME, &options.connector, N_("The connector to start from; stage 1 without it makes a new one"), "FILE" },
+    { "connector", 0, 0, G_OPTION_ARG_FILENAME, &options.connector, N_("The connector to start from, or in stage 1 the metadata of a new one; without it a compact one is made"), "FILE" },
+    { "words", 0, 0, G_OPTION_ARG_FILENAME, &options.words, N_("BERT's vocab.txt, for a connector with words of its own whose file lacks them; kept in the output"), "FILE" },
     { "adapter-output", 0, 0, G_OPTION_ARG_FILENAME, &options.adapter_output, N_("Where stage 2's adapters go"), "FILE" },
     { "connector-rate", 0, 0, G_OPTION_ARG_DOUBLE, &options.connector_rate, N_("Highest learning rate of the connector (0.001, 0.0003)"), "X" },
     { "batch", 0, 0, G_OPTION_ARG_INT, &options.batch, N_("Pictures of a step (32, 2)"), "N" },

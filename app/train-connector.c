@@ -191,20 +191,15 @@ add_example (Work   *work,
   return TRUE;
 }
 
-/* `[CLS]` question `[SEP]`: what the former reads with --instruct. */
+/* What the former reads with --instruct. */
 static DescryFormerText
 instruction (Work       *work,
              Batch      *batch,
              const char *question)
 {
-  const gint32 vocabulary = (gint32) descry_train_former_shape (work->former)->vocabulary, cls = vocabulary, sep = vocabulary + 1;
   GArray *ids = g_array_new (FALSE, FALSE, sizeof (gint32));
 
-  g_array_append_val (ids, cls);
-  descry_tokenizer_encode (work->session->tokenizer, question, -1, FALSE, ids);
-  if (ids->len > INSTRUCTION_MOST - 1)
-    g_array_set_size (ids, INSTRUCTION_MOST - 1);
-  g_array_append_val (ids, sep);
+  descry_picture_texts_instruct (descry_train_pictures_texts (work->pictures), question, INSTRUCTION_MOST, ids);
   g_ptr_array_add (batch->ids, ids);
   return (DescryFormerText) { .ids = (const gint32 *) ids->data, .n = ids->len };
 }

@@ -34,6 +34,7 @@ struct _DescryTrainPictures
   DescryPictureSet       *set;
   DescryGguf             *gguf; /* of the connector */
   char                   *fresh; /* a new connector's metadata, on disk while it is trained */
+  DescryTokenizer        *words; /* of the connector, or NULL: it reads the language model's */
   DescryTrainFormer      *former;
   DescryPictureTexts     *texts;
   DescryPictureStatistics statistics;
@@ -158,13 +159,35 @@ read_statistics (DescryTrainPictures *pictures,
          && read_column (pictures->gguf, "connector.local_deviation", row_width, TRUE, &statistics->local_inverse, error);
 }
 
+/* What the connector reads, if these are words of its own: from its file, or from --words. */
+static gboolean
+open_words (DescryTrainPictures *pictures,
+            GError             **error)
+{
+  const char *list = pictures->session->options->words, *words = "own";
+
+  if (descry_gguf_has (pictures->gguf, "mq-former.words") && (words = descry_gguf_get_string (pictures->gguf, "mq-former.words", error)) == NULL)
+    return FALSE;
+  if (strcmp (words, "llm") == 0)
+    {
+      if (list != NULL)
+        g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_USAGE, _("--words is for a connector with words of its own; this one reads the language model's"));
+      return list == NULL;
+    }
+  if (list == NULL && !descry_gguf_has (pictures->gguf, "tokenizer.ggml.model"))
+    return TRUE;
+
+  pictures->words = list != NULL ? descry_tokenizer_new_words (list, error) : descry_tokenizer_new (pictures->gguf, error);
+  return pictures->words != NULL;
+}
+
 DescryTrainPictures *
 descry_train_pictures_new (DescryTrainSession *session,
                            GError            **error)
 {
   const DescryTrainOptions *options = session->options;
   DescryTrainPictures *pictures = g_new0 (DescryTrainPictures, 1);
-  const DescryTrainFormerOptions former = { .heads = TRUE, .contrast_width = CONTRAST_WIDTH, .fresh = options->connector == NULL, .seed = (guint64) options->seed };
+  DescryTrainFormerOptions former = { .heads = TRUE, .contrast_width = CONTRAST_WIDTH, .seed = (guint64) options->seed };
   gboolean ok;
 
   pictures->session = session;
@@ -180,11 +203,15 @@ descry_train_pictures_new (DescryTrainSession *session,
   ok = ok && (options->connector != NULL || write_fresh (pictures, error));
   if (ok)
     pictures->gguf = descry_gguf_open (pictures->fresh != NULL ? pictures->fresh : options->connector, error);
-  ok = pictures->gguf != NULL && read_statistics (pictures, error);
+  ok = pictures->gguf != NULL && read_statistics (pictures, error) && open_words (pictures, error);
+  /* A file without queries is a layout alone: the first stage begins there at random. */
+  former.fresh = options->connector == NULL || (ok && strcmp (options->stage, "1") == 0 && descry_gguf_find (pictures->gguf, "query_tokens") == NULL);
   if (ok)
     pictures->former = descry_train_former_new (session->device, pictures->gguf, session->gguf, &former, error);
+  if (pictures->former != NULL && options->words != NULL)
+    descry_train_former_set_words (pictures->former, pictures->words);
   if (pictures->former != NULL)
-    pictures->texts = descry_picture_texts_new (session->tokenizer, session->gguf, pictures->set, descry_train_former_shape (pictures->former), &pictures->statistics, error);
+    pictures->texts = descry_picture_texts_new (session->tokenizer, pictures->words, session->gguf, pictures->set, descry_train_former_shape (pictures->former), &pictures->statistics, error);
   if (pictures->texts == NULL)
     g_clear_pointer (&pictures, descry_train_pictures_free);
   return pictures;
@@ -198,6 +225,7 @@ descry_train_pictures_free (DescryTrainPictures *pictures)
 
   g_clear_pointer (&pictures->texts, descry_picture_texts_free);
   g_clear_pointer (&pictures->former, descry_train_former_free);
+  g_clear_pointer (&pictures->words, descry_tokenizer_free);
   g_clear_pointer (&pictures->gguf, descry_gguf_free);
   g_clear_pointer (&pictures->set, descry_picture_set_free);
   if (pictures->fresh != NULL)

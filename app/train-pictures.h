@@ -13,7 +13,7 @@ G_BEGIN_DECLS
 typedef struct _DescryTrainPictures DescryTrainPictures;
 
 /* Opens the set (--data) and the connector (--connector), or makes a new compact one (--width, --layers; spec/lyrics.md
- * 2.9.1) that standardises as the set asks for. */
+ * 2.9.1) that standardises as the set asks for. A connector with words of its own has them in its file, or in --words. */
 DescryTrainPictures *descry_train_pictures_new    (DescryTrainSession *session, GError **error);
 void                 descry_train_pictures_free   (DescryTrainPictures *pictures);
 DescryTrainFormer   *descry_train_pictures_former (DescryTrainPictures *pictures);

@@ -17,7 +17,7 @@ G_BEGIN_DECLS
 typedef struct
 {
   char    *stage, *data, *model, *output, *adapter, *device, *log, *plot;
-  char    *connector, *adapter_output, *losses; /* stages 1 and 2 */
+  char    *connector, *adapter_output, *losses, *words; /* stages 1 and 2 */
   int      steps, rank, rows, seed, every, evaluate, batch, width, layers, patience;
   double   rate, alpha, connector_rate, text_share, swap_share, dropout;
   gboolean resume, exact, recompute, show_wrong, instruct, freeze_connector, freeze_adapter;

@@ -53,6 +53,7 @@ struct _DescryTrainFormer
   gboolean                 soft_norm, words_elsewhere, local_bound;
   char                    *source; /* its metadata is copied when it is saved */
   GPtrArray               *specs; /* of Spec, in mq-former-weights.c */
+  DescryTokenizer         *words; /* saved with it, or NULL */
   DescryParameters         parameters;
 
   DescryTrained       queries, special, places, table; /* table: own words */

@@ -19,6 +19,7 @@
 #pragma once
 
 #include "compute/files/gguf.h"
+#include "compute/text/tokenizer.h"
 #include "compute/train/linear.h"
 
 G_BEGIN_DECLS
@@ -53,6 +54,9 @@ gboolean           descry_train_former_find (DescryTrainFormer *former, const ch
  * @card: its description. @untrained: not fit for answers yet, refused at run time. */
 gboolean           descry_train_former_save (DescryTrainFormer *former, const char *path, gboolean halves, gboolean heads, const char *card, gboolean untrained,
                                              GError **error);
+
+/* Word pieces that the file lacks and that are saved with it; @words must outlive the network. */
+void               descry_train_former_set_words (DescryTrainFormer *former, DescryTokenizer *words);
 
 typedef enum { DESCRY_TEXT_JOINT, DESCRY_TEXT_BLIND, DESCRY_TEXT_CAUSAL } DescryTextKind;
 

@@ -521,6 +521,13 @@ add_frozen (DescryTrainFormer *former,
   return descry_run_finish (run, error) && add_tensor (writer, name, values, 0, n, FALSE);
 }
 
+void
+descry_train_former_set_words (DescryTrainFormer *former,
+                               DescryTokenizer   *words)
+{
+  former->words = words;
+}
+
 gboolean
 descry_train_former_save (DescryTrainFormer *former,
                           const char        *path,
@@ -543,7 +550,7 @@ descry_train_former_save (DescryTrainFormer *former,
       descry_gguf_writer_set_string (writer, "general.description", card);
       descry_gguf_writer_set_bool (writer, "general.untrained", untrained);
       descry_run_read (run, former->parameters.values, values, former->parameters.n);
-      ok = descry_run_finish (run, error);
+      ok = descry_run_finish (run, error) && (former->words == NULL || descry_tokenizer_write_words (former->words, writer));
     }
   for (i = 0; i < former->specs->len && ok; i++)
     {

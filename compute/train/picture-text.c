@@ -27,7 +27,9 @@ typedef struct
 
 struct _DescryPictureTexts
 {
-  DescryTokenizer               *tokenizer;
+  DescryTokenizer               *tokenizer; /* of the language model: directions of words */
+  DescryTokenizer               *words_of; /* of what the connector reads */
+  gint32                         special[SPECIAL_ROWS];
   DescryPictureSet              *set;
   const DescryPictureStatistics *statistics;
   DescryTrainFormerShape         shape;
@@ -220,8 +222,44 @@ measure_words (DescryPictureTexts *texts,
   return TRUE;
 }
 
+/* Ids of [CLS], [SEP], [MASK] and [DEC]. */
+static gboolean
+find_special (DescryPictureTexts *texts,
+              GError            **error)
+{
+  static const char *const names[] = { "[CLS]", "[SEP]", "[MASK]", "[DEC]" };
+  const guint vocabulary = texts->shape.vocabulary, size = descry_tokenizer_size (texts->words_of);
+  const gboolean own = texts->words_of != texts->tokenizer;
+  guint i;
+
+  if (vocabulary == 0)
+    return TRUE;
+  if (size > vocabulary)
+    {
+      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "The connector reads %u words, %s has %u%s", vocabulary, own ? "its tokenizer" : "the language model", size,
+                   own ? "" : ": its file lacks a tokenizer of its own");
+      return FALSE;
+    }
+  for (i = 0; i < SPECIAL_ROWS; i++)
+    {
+      texts->special[i] = own ? descry_tokenizer_find (texts->words_of, names[i]) : -1;
+      if (texts->special[i] < 0 && own && i == DEC && size < vocabulary)
+        texts->special[i] = (gint32) size;
+      if (texts->special[i] < 0 && texts->shape.special_rows >= SPECIAL_ROWS)
+        texts->special[i] = (gint32) (vocabulary + i);
+      if (texts->special[i] < 0)
+        {
+          g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "The connector's words have no %s, and of %d special rows it has %u", names[i], SPECIAL_ROWS, texts->shape.special_rows);
+          return FALSE;
+        }
+    }
+
+  return TRUE;
+}
+
 DescryPictureTexts *
 descry_picture_texts_new (DescryTokenizer               *tokenizer,
+                          DescryTokenizer               *words,
                           DescryGguf                    *llm,
                           DescryPictureSet              *set,
                           const DescryTrainFormerShape  *former,
@@ -231,17 +269,14 @@ descry_picture_texts_new (DescryTokenizer               *tokenizer,
   g_autoptr (DescryPictureTexts) texts = g_new0 (DescryPictureTexts, 1);
 
   texts->tokenizer = tokenizer;
+  texts->words_of = words != NULL ? words : tokenizer;
   texts->set = set;
   texts->statistics = statistics;
   texts->shape = *former;
   texts->words = g_array_new (FALSE, FALSE, sizeof (Word));
   texts->index = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  if (former->vocabulary > 0 && (former->special_rows < SPECIAL_ROWS || former->vocabulary < descry_tokenizer_size (tokenizer)))
-    {
-      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "The connector reads %u words and %u special rows; the tokenizer has %u words, and %d special rows are wanted",
-                   former->vocabulary, former->special_rows, descry_tokenizer_size (tokenizer), SPECIAL_ROWS);
-      return NULL;
-    }
+  if (!find_special (texts, error))
+    return NULL;
   if (descry_picture_set_channels (set) != former->visual_width || descry_picture_set_row_width (set) != former->local_width)
     {
       g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "The connector looks at features of width %u and %u, the set of pictures has %u and %u",
@@ -311,7 +346,7 @@ push (Writer  *writer,
       gboolean masked)
 {
   DescryPictureExample *out = writer->out;
-  const gint32 none = -1, mask = (gint32) writer->texts->shape.vocabulary + MASK;
+  const gint32 none = -1, mask = writer->texts->special[MASK];
 
   g_array_append_val (out->text, id);
   g_array_append_val (out->caption, id);
@@ -331,7 +366,7 @@ push_element (Writer     *writer,
   gboolean masked = maskable && g_rand_double (writer->rand) <= MASK_SHARE;
   guint i;
 
-  descry_tokenizer_encode (writer->texts->tokenizer, text, -1, FALSE, ids);
+  descry_tokenizer_encode (writer->texts->words_of, text, -1, FALSE, ids);
   for (i = 0; i < ids->len; i++)
     push (writer, g_array_index (ids, gint32, i), (gint32) writer->out->text->len, masked);
 }
@@ -364,7 +399,7 @@ push_box (Writer                    *writer,
   push_number (writer, object->box.x1 / picture->width);
   push_number (writer, object->box.y1 / picture->height);
   push_element (writer, " ]", FALSE);
-  push (writer, (gint32) writer->texts->shape.vocabulary + SEP, (gint32) writer->out->text->len, FALSE);
+  push (writer, writer->texts->special[SEP], (gint32) writer->out->text->len, FALSE);
 }
 
 static void
@@ -383,12 +418,12 @@ write_texts (Writer        *writer,
              DescryPicture *picture)
 {
   DescryPictureExample *out = writer->out;
-  const gint32 vocabulary = (gint32) writer->texts->shape.vocabulary, positions = (gint32) writer->texts->shape.positions;
-  const gint32 dec = vocabulary + DEC, end = descry_tokenizer_eos (writer->texts->tokenizer); /* special rows are read, never said */
+  const gint32 positions = (gint32) writer->texts->shape.positions;
+  const gint32 dec = writer->texts->special[DEC], end = descry_tokenizer_eos (writer->texts->words_of); /* special rows are read, never said */
   g_autoptr (GArray) ids = g_array_new (FALSE, FALSE, sizeof (gint32));
   guint boxes, i;
 
-  push (writer, vocabulary + CLS, 0, FALSE);
+  push (writer, writer->texts->special[CLS], 0, FALSE);
   for (i = 0; i < picture->objects->len; i++)
     {
       guint before = out->text->len;
@@ -406,7 +441,7 @@ write_texts (Writer        *writer,
     {
       const char *caption = g_ptr_array_index (picture->captions, (guint) g_rand_int_range (writer->rand, 0, (gint32) picture->captions->len));
 
-      descry_tokenizer_encode (writer->texts->tokenizer, caption, -1, FALSE, ids);
+      descry_tokenizer_encode (writer->texts->words_of, caption, -1, FALSE, ids);
     }
   if (ids->len > CAPTION_MOST)
     g_array_set_size (ids, CAPTION_MOST);
@@ -420,6 +455,19 @@ write_texts (Writer        *writer,
   if (i > 0)
     g_array_index (out->caption_targets, gint32, boxes - 1 + i) = end;
   g_array_index (out->caption, gint32, 0) = dec;
+}
+
+void
+descry_picture_texts_instruct (DescryPictureTexts *texts,
+                               const char         *question,
+                               guint               most,
+                               GArray             *ids)
+{
+  g_array_append_val (ids, texts->special[CLS]);
+  descry_tokenizer_encode (texts->words_of, question, -1, FALSE, ids);
+  if (ids->len > most - 1)
+    g_array_set_size (ids, most - 1);
+  g_array_append_val (ids, texts->special[SEP]);
 }
 
 static void

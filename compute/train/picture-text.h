@@ -2,7 +2,9 @@
  *
  * The text is spec/lyrics.md 3.1-3.2: `[CLS]`, for every box `name [ x1 y1 x2 y2 ] [SEP]` with three decimals, then the
  * caption, whose positions begin at 1 again; for the caption's loss `[DEC]` stands first and the
- * tokenizer's end mark is the last word to predict. The four special rows follow the vocabulary: [CLS], [SEP], [MASK], [DEC].
+ * tokenizer's end mark is the last word to predict. A connector that reads the language model's words has four special rows
+ * behind the vocabulary: [CLS], [SEP], [MASK], [DEC]. One with words of its own (the full-size layouts: BERT's) has them in it;
+ * [DEC] may be the row behind its vocabulary's last word, as in BLIP-2.
  *
  * Words of the align term (2.9.1): every scene, place, colour and noun of the training pictures, each the mean of its
  * tokens' embeddings in the language model. Visual queries are pulled to the scene; of each object's queries the first to
@@ -34,18 +36,23 @@ typedef struct _DescryPictureTexts DescryPictureTexts;
 
 /**
  * descry_picture_texts_new:
+ * @tokenizer: the language model's
+ * @words: (nullable): the connector's own, where it reads other words; must outlive the texts, as @tokenizer must
  * @llm: the language model's file: its token_embd.weight gives the words' directions
  * @set: its training pictures give the words; must outlive the texts
  * @former: what the texts are for: vocabulary, positions, queries
  * @statistics: what features are standardised with; must outlive the texts
  */
-DescryPictureTexts *descry_picture_texts_new  (DescryTokenizer *tokenizer, DescryGguf *llm, DescryPictureSet *set, const DescryTrainFormerShape *former,
-                                               const DescryPictureStatistics *statistics, GError **error);
+DescryPictureTexts *descry_picture_texts_new  (DescryTokenizer *tokenizer, DescryTokenizer *words, DescryGguf *llm, DescryPictureSet *set,
+                                               const DescryTrainFormerShape *former, const DescryPictureStatistics *statistics, GError **error);
 void                descry_picture_texts_free (DescryPictureTexts *texts);
 guint               descry_picture_texts_count (DescryPictureTexts *texts); /* words */
 DescryWordKind      descry_picture_texts_kind (DescryPictureTexts *texts, guint word);
 const float        *descry_picture_texts_words (DescryPictureTexts *texts); /* [words, llm_width], without the centre */
 const float        *descry_picture_texts_centre (DescryPictureTexts *texts); /* [llm_width] mean of all token embeddings */
+
+/* `[CLS]` question `[SEP]`, at most @most ids: what the connector reads of a question. */
+void                descry_picture_texts_instruct (DescryPictureTexts *texts, const char *question, guint most, GArray *ids);
 
 /* The language model's token embeddings: @mean [width] of each column and the @deviation of all numbers from it. What soft
  * tokens are normed to. @mean: descry_free(). */

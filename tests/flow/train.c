@@ -260,7 +260,7 @@ test_texts (void)
   g_autoptr (DescryGguf) gguf = descry_gguf_open (model, &error);
   DescryTokenizer *tokenizer = descry_tokenizer_new (gguf, &error);
   g_autoptr (DescryPictureSet) set = descry_picture_set_open (pictures, &error);
-  DescryPictureTexts *texts = descry_picture_texts_new (tokenizer, gguf, set, &shape, &statistics, &error);
+  DescryPictureTexts *texts = descry_picture_texts_new (tokenizer, NULL, gguf, set, &shape, &statistics, &error);
   g_autoptr (GRand) rand = g_rand_new_with_seed (3);
   guint hidden = 0, seen = 0, i, k, round;
 
@@ -358,12 +358,12 @@ test_texts (void)
   descry_picture_texts_free (texts);
 
   narrow.visual_width++;
-  g_assert_null (descry_picture_texts_new (tokenizer, gguf, set, &narrow, &statistics, &error));
+  g_assert_null (descry_picture_texts_new (tokenizer, NULL, gguf, set, &narrow, &statistics, &error));
   g_assert_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD);
   g_clear_error (&error);
   narrow = shape;
   narrow.special_rows = 0;
-  g_assert_null (descry_picture_texts_new (tokenizer, gguf, set, &narrow, &statistics, &error));
+  g_assert_null (descry_picture_texts_new (tokenizer, NULL, gguf, set, &narrow, &statistics, &error));
   g_assert_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD);
   descry_tokenizer_free (tokenizer);
 }
@@ -461,6 +461,142 @@ test_stages (void)
   g_assert_false (untrained);
   g_assert_null (descry_gguf_find (gguf, "stage1.match.weight"));
   g_assert_true (g_str_has_prefix (descry_gguf_get_string (gguf, "general.description", &error), "Trained by Descry"));
+}
+
+/* A connector of the full-size layout, tiny: words of its own, queries that belong to no object. Metadata alone. */
+static void
+write_layout (const char      *path,
+              DescryTokenizer *words, /* nullable: not in the file */
+              guint            vocabulary)
+{
+  const guint row_width = descry_connector_row_width (CHANNELS, DESCRY_TRAIN_OCTAVES);
+  const struct { const char *key; guint value; } numbers[] = {
+    { "width", 32 }, { "layers", 2 }, { "heads", 2 }, { "feed_forward", 64 }, { "visual_queries", 4 }, { "grounding_queries", 8 }, { "visual_width", CHANNELS },
+    { "local_width", row_width }, { "llm_width", WIDTH }, { "cross_attention_every", 2 }, { "positions", 128 }, { "vocabulary", vocabulary }, { "table_width", 32 },
+  };
+  g_autoptr (DescryGgufWriter) writer = descry_gguf_writer_new ();
+  g_autofree float *zeros = g_new0 (float, row_width), *ones = g_new (float, row_width);
+  g_autoptr (GError) error = NULL;
+  guint i;
+
+  for (i = 0; i < row_width; i++)
+    ones[i] = 1.0f;
+  descry_gguf_writer_set_string (writer, "general.architecture", "mq-former");
+  for (i = 0; i < G_N_ELEMENTS (numbers); i++)
+    {
+      g_autofree char *key = g_strconcat ("mq-former.", numbers[i].key, NULL);
+
+      descry_gguf_writer_set_uint (writer, key, numbers[i].value);
+    }
+  descry_gguf_writer_set_float (writer, "mq-former.layer_norm_epsilon", 1e-12f);
+  descry_gguf_writer_set_floats (writer, "connector.visual_mean", zeros, CHANNELS);
+  descry_gguf_writer_set_floats (writer, "connector.visual_deviation", ones, CHANNELS);
+  descry_gguf_writer_set_floats (writer, "connector.local_mean", zeros, row_width);
+  descry_gguf_writer_set_floats (writer, "connector.local_deviation", ones, row_width);
+  g_assert_true (words == NULL || descry_tokenizer_write_words (words, writer));
+  g_assert_true (descry_gguf_writer_write (writer, path, &error));
+}
+
+/* The text of a layout with BERT's words, and both stages on it: words from the file or from a list are the same training. */
+static void
+test_own_words (void)
+{
+  static const char words[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n[\n]\n.\n0\n1\na\nred\ncup\ndog\nch\n##air\nwhat\ncolor\nis\nit\n?\nthere\n"
+                              "##0\n##1\n##2\n##3\n##4\n##5\n##6\n##7\n##8\n##9\n2\n3\n4\n5\n6\n7\n8\n9\n";
+  const guint size = 40; /* of the list; [DEC] is the row behind it, as in BLIP-2 */
+  OUTPUT (list);
+  OUTPUT (bare);
+  OUTPUT (full);
+  OUTPUT (from_list);
+  OUTPUT (from_file);
+  OUTPUT (second);
+  OUTPUT (adapters);
+  g_auto (Outcome) outcome = { 0 };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DescryTokenizer) tokenizer = NULL, mine = NULL, kept = NULL;
+  g_autoptr (DescryGguf) gguf = descry_gguf_open (model, &error), saved = NULL;
+  g_autoptr (DescryPictureSet) set = descry_picture_set_open (pictures, &error);
+
+  g_assert_true (g_file_set_contents (list, words, -1, &error));
+  tokenizer = descry_tokenizer_new (gguf, &error);
+  mine = descry_tokenizer_new_words (list, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (descry_tokenizer_size (mine), ==, size);
+  write_layout (bare, NULL, size + 1);
+  write_layout (full, mine, size + 1);
+
+  {
+    DescryTrainFormerShape shape = { .visual_queries = 4, .grounding_queries = 8, .visual_width = CHANNELS, .llm_width = WIDTH,
+                                     .local_width = descry_connector_row_width (CHANNELS, DESCRY_TRAIN_OCTAVES), .vocabulary = size + 1, .positions = 128 };
+    g_autofree float *zeros = g_new0 (float, shape.local_width);
+    const DescryPictureStatistics statistics = { zeros, zeros, zeros, zeros };
+    g_autoptr (DescryPictureTexts) texts = descry_picture_texts_new (tokenizer, mine, gguf, set, &shape, &statistics, &error);
+    g_autoptr (GRand) rand = g_rand_new_with_seed (3);
+    g_autoptr (GArray) question = g_array_new (FALSE, FALSE, sizeof (gint32));
+    g_autoptr (DescryPicture) picture = descry_picture_set_get (set, DESCRY_SPLIT_TRAIN, 0, &error);
+    g_autoptr (DescryPictureExample) example = NULL;
+    static const gint32 asked[] = { 2, 16, 17, 18, 19, 20, 3 }, captioned[] = { 3, 10, 11, 12, 7 };
+    const DescryStage1Example *it;
+    guint i;
+
+    g_assert_no_error (error);
+    example = descry_picture_example_new (texts, picture, rand, 0.0f, &error);
+    it = &example->example;
+    /* One cup: `[CLS] cup [ 0 . ### 0 . ### ... ] [SEP] a red cup .`, its end mark [SEP], for the caption [DEC] before all. */
+    g_assert_cmpint (it->text.ids[0], ==, 2);
+    g_assert_cmpint (it->text.ids[1], ==, 12);
+    g_assert_cmpint (it->text.ids[2], ==, 5);
+    g_assert_cmpint (it->text.ids[3], ==, 8);
+    g_assert_cmpint (it->text.ids[4], ==, 7);
+    g_assert_cmpmem (it->text.ids + it->text.n - 5, sizeof captioned, captioned, sizeof captioned);
+    g_assert_cmpint (it->text.ids[it->text.n - 6], ==, 6);
+    g_assert_cmpint (it->caption.ids[0], ==, (gint32) size);
+    g_assert_cmpint (it->caption_targets[it->text.n - 1], ==, 3);
+    for (i = 0; i < it->text.n; i++)
+      g_assert_true (it->masked.ids[i] == it->text.ids[i] || it->masked.ids[i] == 4);
+    descry_picture_texts_instruct (texts, "What COLOR is it?", 128, question);
+    g_assert_cmpmem (question->data, question->len * sizeof (gint32), asked, sizeof asked);
+    g_array_set_size (question, 0);
+    descry_picture_texts_instruct (texts, "What color is it?", 4, question);
+    g_assert_cmpuint (question->len, ==, 4);
+    g_assert_cmpint (g_array_index (question, gint32, 3), ==, 3);
+
+    shape.vocabulary = size; /* no row for [DEC] */
+    g_assert_null (descry_picture_texts_new (tokenizer, mine, gguf, set, &shape, &statistics, &error));
+    g_assert_cmpstr (error->message, ==, "The connector's words have no [DEC], and of 4 special rows it has 0");
+    g_clear_error (&error);
+  }
+
+  DESCRY (&outcome, STAGE ("1", from_list, "--connector", bare, "--words", list));
+  if (is_without_device (&outcome))
+    return;
+  g_assert_cmpint (outcome.status, ==, 0);
+  DESCRY (&outcome, STAGE ("1", from_file, "--connector", full));
+  g_assert_cmpint (outcome.status, ==, 0);
+  saved = descry_gguf_open (from_list, &error);
+  kept = descry_tokenizer_new (saved, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (descry_tokenizer_find (kept, "[MASK]"), ==, 4);
+  {
+    g_autoptr (DescryGguf) other = descry_gguf_open (from_file, &error);
+    const DescryGgufTensor *one = descry_gguf_find (saved, "token_embd.weight"), *two = descry_gguf_find (other, "token_embd.weight");
+    float *a = descry_gguf_read_f32 (saved, one, &error), *b = descry_gguf_read_f32 (other, two, &error);
+
+    g_assert_cmpmem (a, (size + 1) * 32 * sizeof (float), b, (size + 1) * 32 * sizeof (float));
+    descry_free (a);
+    descry_free (b);
+  }
+
+  /* The words went with it; the second stage reads its questions with them. */
+  DESCRY (&outcome, STAGE ("2", second, "--connector", from_list, "--adapter-output", adapters, "--instruct"));
+  g_assert_cmpint (outcome.status, ==, 0);
+
+  DESCRY (&outcome, STAGE ("1", from_list, "--words", list));
+  g_assert_cmpint (outcome.status, !=, 0);
+  g_assert_nonnull (strstr (outcome.err, "--words is for a connector with words of its own"));
+  DESCRY (&outcome, STAGE ("1", second, "--connector", bare));
+  g_assert_cmpint (outcome.status, !=, 0);
+  g_assert_nonnull (strstr (outcome.err, "its file lacks a tokenizer of its own"));
 }
 
 /* The best is kept, and a training that gets no better ends. */
@@ -564,6 +700,7 @@ main (int    argc,
   g_test_add_func ("/train/kill", test_kill);
   g_test_add_func ("/train/texts", test_texts);
   g_test_add_func ("/train/stages", test_stages);
+  g_test_add_func ("/train/own-words", test_own_words);
   g_test_add_func ("/train/patience", test_patience);
   g_test_add_func ("/train/log", test_log);
   g_test_add_func ("/train/bad-log", test_bad_log);
