@@ -163,19 +163,28 @@ norm_stats (__global const float *x, const uint x_at, const uint x_pitch, __glob
 {
   const uint i = get_global_id (0);
   __global const float *row = x + x_at + (size_t) i * x_pitch;
+  float16 sums = (float16) (0.0f), all = (float16) (0.0f);
   float sum = 0.0f, squares = 0.0f, mean;
   uint j;
 
   if (i >= m)
     return;
 
-  for (j = 0; j < n; j++)
+  for (j = 0; j + 16 <= n; j += 16)
+    sums += vload16 (0, row + j);
+  for (; j < n; j++)
     sum += row[j];
-  mean = centred ? sum / n : 0.0f;
-  for (j = 0; j < n; j++)
+  mean = centred ? (sum + backward_sum16 (sums)) / n : 0.0f;
+  for (j = 0; j + 16 <= n; j += 16)
+    {
+      const float16 d = vload16 (0, row + j) - mean;
+
+      all += d * d;
+    }
+  for (; j < n; j++)
     squares += (row[j] - mean) * (row[j] - mean);
   stats[s_at + 2 * i] = mean;
-  stats[s_at + 2 * i + 1] = 1.0f / sqrt (squares / n + eps);
+  stats[s_at + 2 * i + 1] = 1.0f / sqrt ((squares + backward_sum16 (all)) / n + eps);
 }
 
 /* With h = (x - mean) inv and g = dy w: dx = inv (g - [mean (g)] - h mean (g h)). */
@@ -187,6 +196,7 @@ norm_dx (__global const float *dy, const uint dy_at, const uint dy_pitch, __glob
   const uint i = get_global_id (0);
   __global const float *g = dy + dy_at + (size_t) i * dy_pitch, *row = x + x_at + (size_t) i * x_pitch;
   __global float *to = dx + dx_at + (size_t) i * dx_pitch;
+  float16 alongs = (float16) (0.0f), totals = (float16) (0.0f);
   float mean, inverse, along = 0.0f, total = 0.0f;
   uint j;
 
@@ -195,7 +205,16 @@ norm_dx (__global const float *dy, const uint dy_at, const uint dy_pitch, __glob
 
   mean = stats[s_at + 2 * i];
   inverse = stats[s_at + 2 * i + 1];
-  for (j = 0; j < n; j++)
+  for (j = 0; j + 16 <= n; j += 16)
+    {
+      const float16 part = vload16 (0, g + j) * vload16 (0, w + w_at + j);
+
+      totals += part;
+      alongs += part * (vload16 (0, row + j) - mean) * inverse;
+    }
+  total = backward_sum16 (totals);
+  along = backward_sum16 (alongs);
+  for (; j < n; j++)
     {
       const float part = g[j] * w[w_at + j];
 
@@ -204,7 +223,13 @@ norm_dx (__global const float *dy, const uint dy_at, const uint dy_pitch, __glob
     }
   total = centred ? total / n : 0.0f;
   along /= n;
-  for (j = 0; j < n; j++)
+  for (j = 0; j + 16 <= n; j += 16)
+    {
+      const float16 value = inverse * (vload16 (0, g + j) * vload16 (0, w + w_at + j) - total - (vload16 (0, row + j) - mean) * inverse * along);
+
+      vstore16 (add ? vload16 (0, to + j) + value : value, 0, to + j);
+    }
+  for (; j < n; j++)
     {
       const float value = inverse * (g[j] * w[w_at + j] - total - (row[j] - mean) * inverse * along);
 
@@ -308,7 +333,18 @@ activate_backward (__global const float *dy, const uint dy_at, const uint dy_pit
   if (i >= m)
     return;
 
-  for (j = first; j < last; j++)
+  j = first;
+#if DESCRY_CPU
+  if (act == ACT_GELU)
+    for (; j + 16 <= last; j += 16)
+      {
+        const float16 v = vload16 (0, x + x_at + (size_t) i * x_pitch + j);
+        const float16 s = 0.5f + 0.5f * descry_erf16 (v * 0.70710678118654752f) + v * 0.39894228040143268f * exp (-0.5f * v * v);
+
+        vstore16 (vload16 (0, dy + dy_at + (size_t) i * dy_pitch + j) * s, 0, dx + dx_at + (size_t) i * dx_pitch + j);
+      }
+#endif
+  for (; j < last; j++)
     dx[dx_at + (size_t) i * dx_pitch + j] = dy[dy_at + (size_t) i * dy_pitch + j] * slope (x[x_at + (size_t) i * x_pitch + j], act);
 }
 
@@ -443,20 +479,30 @@ cross_entropy (__global float *logits, const uint l_at, const uint l_pitch, __gl
   const uint i = get_global_id (0);
   __global float *row = logits + l_at + (size_t) i * l_pitch;
   float most = -INFINITY, scale, wanted, total, mean = 0.0f;
-  float16 sum = (float16) (0.0f);
-  uint j, target;
+  float16 sum = (float16) (0.0f), tops = (float16) (-INFINITY);
+  float part[16];
+  uint j, k, target;
 
   if (i >= m)
     return;
 
   target = targets[t_at + i];
   scale = scales[s_at + i];
-  for (j = 0; j < n; j++)
+  for (j = 0; j + 16 <= n; j += 16)
+    tops = fmax (tops, vload16 (0, row + j));
+  vstore16 (tops, 0, part);
+  for (k = 0; k < 16; k++)
+    most = fmax (most, part[k]);
+  for (; j < n; j++)
     most = fmax (most, row[j]);
   wanted = row[target] - most;
   if (smoothing > 0.0f)
     {
-      for (j = 0; j < n; j++)
+      for (j = 0; j + 16 <= n; j += 16)
+        sum += vload16 (0, row + j) - most;
+      mean = backward_sum16 (sum);
+      sum = (float16) (0.0f);
+      for (; j < n; j++)
         mean += row[j] - most;
       wanted = (1.0f - smoothing) * wanted + smoothing * mean / n;
     }

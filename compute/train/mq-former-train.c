@@ -16,9 +16,8 @@
 #include "compute/memory.h"
 #include "compute/models/mq-former.h"
 #include "compute/ops/norm.h"
+#include "compute/ops/packed.h"
 #include "compute/train/mq-former-private.h"
-
-#define MASKED -10000.0f /* as the forward network has it */
 
 /* One cross-attention: its queries are a block of rows. */
 typedef struct
@@ -31,9 +30,9 @@ typedef struct
 /* What a layer's way back needs. */
 typedef struct
 {
-  DescryTensor strung;  /* [rows, width] into the layer, in the sequences' order */
+  DescryTensor x;       /* [rows, width] into the layer */
   DescryTensor q, k, v, context;
-  DescryTensor sum;     /* before the norm; in blocks, as everything below */
+  DescryTensor sum;     /* before the norm */
   Crossed      visual, local;
   DescryTensor middle;  /* [rows, width] into the feed-forward */
   DescryTensor up, act; /* [rows, feed_forward] */
@@ -51,10 +50,7 @@ struct _DescryFormerPass
   DescryTensor       visual, local; /* inputs of all pictures; local may be empty */
   DescryTensor       visual_bias; /* [keys, width]: positions for every picture, or empty */
   guint              rows, visual_rows, looking_rows, query_rows; /* blocks end at visual; visual + looking; query; rows */
-  guint             *first, *length; /* of each sequence in strung order */
-  DescryTensor       masks, *mask; /* mask of each sequence: views, or empty */
-  DescryTensor       bounds, *bound; /* the same of its local attention */
-  DescryTensor       to_strung, to_blocks; /* i32 [rows] */
+  DescryPacked       self_plan, visual_plan, local_plan; /* who looks at whom */
   DescryTensor       query_ids, word_ids, special_ids, place_ids; /* i32; -1: none */
   DescryTensor       words; /* [texts, table_width] */
   DescryTensor       embedded; /* [rows, width] before the norm */
@@ -90,12 +86,11 @@ backward_norm (DescryFormerPass        *pass,
 }
 
 static DescryAttention
-attention_shape (DescryFormerPass *pass,
-                 DescryTensor      mask)
+attention_shape (DescryFormerPass *pass)
 {
   guint heads = pass->former->shape.heads;
 
-  return (DescryAttention) { .heads = heads, .kv_heads = heads, .head_dim = pass->former->shape.width / heads, .bias = mask };
+  return (DescryAttention) { .heads = heads, .kv_heads = heads, .head_dim = pass->former->shape.width / heads };
 }
 
 static DescryTensor
@@ -214,121 +209,96 @@ place_sequences (DescryFormerPass           *pass,
   return at > 0;
 }
 
-/* Whether the queries see text @k, and whether row @r of one text sees row @c of the other. */
-static gboolean
-sees (const DescryFormerSequence *sequence,
-      int                         part, /* -1: queries */
-      guint                       row,
-      int                         other,
-      guint                       column)
-{
-  if (part < 0)
-    return other < 0 || sequence->texts[other].kind == DESCRY_TEXT_JOINT;
-  if (other < 0)
-    return TRUE;
-  if (part != other)
-    return sequence->texts[part].kind == DESCRY_TEXT_JOINT && sequence->texts[other].kind == DESCRY_TEXT_JOINT;
-  return sequence->texts[part].kind != DESCRY_TEXT_CAUSAL || column <= row;
-}
-
-/* The strung order with each sequence's mask. */
 static void
-string_sequences (DescryFormerPass           *pass,
-                  const DescryFormerSequence *sequences)
+look_at (DescrySpan *span,
+         guint      *n,
+         guint       key,
+         guint       n_keys)
 {
-  g_autofree gint32 *strung = g_new (gint32, pass->rows), *blocks = g_new (gint32, pass->rows);
-  g_autofree int *part = g_new (int, pass->rows); /* of each strung row */
-  g_autofree guint *inner = g_new (guint, pass->rows); /* its row in the part */
-  gsize total = 0, at_mask = 0;
-  float *values;
-  guint at = 0, i, k, r, c;
-
-  for (i = 0; i < pass->n_sequences; i++)
-    {
-      const DescryFormerPlace *place = &pass->places[i];
-
-      pass->first[i] = at;
-      for (r = 0; r < descry_former_place_queries (place); r++, at++)
-        {
-          strung[at] = descry_former_place_row (place, r);
-          part[at] = -1;
-          inner[at] = r;
-        }
-      for (k = 0; k < sequences[i].n_texts; k++)
-        for (r = 0; r < sequences[i].texts[k].n; r++, at++)
-          {
-            strung[at] = place->text[k] + r;
-            part[at] = k;
-            inner[at] = r;
-          }
-      pass->length[i] = at - pass->first[i];
-      total += (gsize) pass->length[i] * pass->length[i];
-    }
-  for (r = 0; r < pass->rows; r++)
-    blocks[strung[r]] = r;
-  pass->to_strung = descry_trained_ids (pass->run, strung, pass->rows);
-  pass->to_blocks = descry_trained_ids (pass->run, blocks, pass->rows);
-
-  values = total < G_MAXINT32 ? descry_try_alloc (total, sizeof (float)) : NULL;
-  if (values == NULL)
-    {
-      descry_run_fail (pass->run, DESCRY_ERROR_OUT_OF_MEMORY, "mq-former: no memory for the masks of %u sequences", pass->n_sequences);
-      return;
-    }
-  pass->masks = descry_run_tensor2 (pass->run, 1, (guint) total);
-  for (i = 0; i < pass->n_sequences; i++)
-    {
-      guint n = pass->length[i], hidden = 0;
-
-      for (r = 0; r < n; r++)
-        for (c = 0; c < n; c++)
-          if (!sees (&sequences[i], part[pass->first[i] + r], inner[pass->first[i] + r], part[pass->first[i] + c], inner[pass->first[i] + c]))
-            {
-              values[at_mask + (gsize) r * n + c] = MASKED;
-              hidden++;
-            }
-      if (hidden > 0)
-        pass->mask[i] = (DescryTensor) { .buffer = pass->masks.buffer, .type = DESCRY_F32, .offset = pass->masks.offset + (guint) at_mask, .n_dims = 3,
-                                         .shape = { 1, n, n, 1 }, .pitch = n };
-      at_mask += (gsize) n * n;
-    }
-  descry_run_write (pass->run, pass->masks, values, total);
-  descry_free (values);
-}
-
-/* Which local row each grounding query of a sequence may look at (mq-former.local_bound). */
-static void
-bind_sequences (DescryFormerPass *pass)
-{
-  const guint per_object = pass->former->shape.per_object;
-  gsize total = 0, at = 0;
-  float *values;
-  guint i;
-
-  for (i = 0; i < pass->n_sequences; i++)
-    if (pass->picture[i] >= 0)
-      total += (gsize) pass->places[i].n_grounding * pass->n_local[pass->picture[i]];
-  if (!pass->former->local_bound || total == 0)
+  if (n_keys == 0)
     return;
-  values = total < G_MAXINT32 ? descry_try_alloc (total, sizeof (float)) : NULL;
-  if (values == NULL)
-    {
-      descry_run_fail (pass->run, DESCRY_ERROR_OUT_OF_MEMORY, "mq-former: no memory for the bounds of %u sequences", pass->n_sequences);
-      return;
-    }
-  pass->bounds = descry_run_tensor2 (pass->run, 1, (guint) total);
-  for (i = 0; i < pass->n_sequences; i++)
-    if (pass->picture[i] >= 0 && pass->n_local[pass->picture[i]] > 0)
-      {
-        guint n = pass->places[i].n_grounding, objects = pass->n_local[pass->picture[i]];
+  span->key[*n] = key;
+  span->n_keys[(*n)++] = n_keys;
+}
 
-        descry_mq_former_bind (values + at, n, objects, per_object);
-        pass->bound[i] = (DescryTensor) { .buffer = pass->bounds.buffer, .type = DESCRY_F32, .offset = pass->bounds.offset + (guint) at, .n_dims = 3,
-                                          .shape = { 1, n, objects, 1 }, .pitch = objects };
-        at += (gsize) n * objects;
+/* What part @part (-1, -2: visual, grounding queries; else a text) of a sequence sees: all queries, then a joint text
+ * and queries all joint texts, another text itself. */
+static DescrySpan
+span_of (const DescryFormerSequence *sequence,
+         const DescryFormerPlace    *place,
+         int                         part,
+         guint                       unit)
+{
+  gboolean joint = part < 0 || sequence->texts[part].kind == DESCRY_TEXT_JOINT;
+  DescrySpan span = { .unit = unit };
+  guint at = 0, k;
+
+  span.first = part == -1 ? place->visual : part == -2 ? place->grounding : place->text[part];
+  span.n = part == -1 ? place->n_visual : part == -2 ? place->n_grounding : sequence->texts[part].n;
+  look_at (&span, &at, place->visual, place->n_visual);
+  look_at (&span, &at, place->grounding, place->n_grounding);
+  for (k = 0; k < sequence->n_texts; k++)
+    if (joint ? sequence->texts[k].kind == DESCRY_TEXT_JOINT : (int) k == part)
+      {
+        look_at (&span, &at, place->text[k], sequence->texts[k].n);
+        if (sequence->texts[k].kind == DESCRY_TEXT_CAUSAL)
+          span.causal = at;
       }
-  descry_run_write (pass->run, pass->bounds, values, total);
-  descry_free (values);
+  return span;
+}
+
+static void
+plan_self (DescryFormerPass           *pass,
+           const DescryFormerSequence *sequences)
+{
+  g_autoptr (GArray) spans = g_array_new (FALSE, FALSE, sizeof (DescrySpan));
+  guint i;
+  int part;
+
+  for (i = 0; i < pass->n_sequences; i++)
+    for (part = -2; part < (int) sequences[i].n_texts; part++)
+      {
+        DescrySpan span = span_of (&sequences[i], &pass->places[i], part, i);
+
+        if (span.n > 0)
+          g_array_append_val (spans, span);
+      }
+  pass->self_plan = op_packed_plan (pass->run, (const DescrySpan *) spans->data, spans->len, pass->rows, pass->rows);
+}
+
+/* Queries of every sequence look at its picture; where they are bound (mq-former.local_bound), an object's queries at its row alone. */
+static DescryPacked
+plan_cross (DescryFormerPass *pass,
+            gboolean          local)
+{
+  const guint per_object = local && pass->former->local_bound ? pass->former->shape.per_object : 0;
+  const guint rows = local ? pass->looking_rows : pass->visual_rows, keys = descry_tensor_rows (local ? pass->local : pass->visual);
+  g_autoptr (GArray) spans = g_array_new (FALSE, FALSE, sizeof (DescrySpan));
+  guint i, p, at;
+
+  for (p = 0; p < pass->n_pictures; p++)
+    for (i = 0; i < pass->n_sequences; i++)
+      {
+        const DescryFormerPlace *place = &pass->places[i];
+        DescrySpan span = { .first = local ? place->grounding - pass->visual_rows : place->visual, .n = local ? place->n_grounding : place->n_visual, .unit = p,
+                            .key = { local ? pass->local_first[p] : pass->visual_first[p] }, .n_keys = { local ? pass->n_local[p] : pass->n_visual[p] } };
+        const guint first = span.first, n = span.n, key = span.key[0];
+
+        if (pass->picture[i] != (int) p || span.n_keys[0] == 0)
+          continue;
+        for (at = 0; at < n; at += span.n)
+          {
+            if (per_object > 0)
+              {
+                span.key[0] = key + at / per_object;
+                span.n_keys[0] = 1;
+              }
+            span.first = first + at;
+            span.n = per_object > 0 ? MIN (per_object, n - at) : n;
+            g_array_append_val (spans, span);
+          }
+      }
+  return op_packed_plan (pass->run, (const DescrySpan *) spans->data, spans->len, rows, keys);
 }
 
 /* Rows before the first norm, with the indices that they came from. */
@@ -400,63 +370,30 @@ embed (DescryFormerPass           *pass,
   descry_run_release (pass->run, &moved);
 }
 
-/* middle = LN (o (attention (x)) + x), shared by all rows of a sequence. @x in blocks */
+/* middle = LN (o (attention (x)) + x), shared by all rows of a sequence */
 static void
 forward_self (DescryFormerPass             *pass,
               const DescryTrainedAttention *attention,
-              Kept                         *kept,
-              DescryTensor                  x)
+              Kept                         *kept)
 {
-  DescryTensor out = rows_for (pass, pass->rows);
-  guint i;
+  const DescryAttention shape = attention_shape (pass);
 
-  kept->strung = rows_for (pass, pass->rows);
   kept->q = rows_for (pass, pass->rows);
   kept->k = rows_for (pass, pass->rows);
   kept->v = rows_for (pass, pass->rows);
   kept->context = rows_for (pass, pass->rows);
   kept->sum = rows_for (pass, pass->rows);
   kept->middle = rows_for (pass, pass->rows);
-  op_gather_rows (pass->run, kept->strung, x, pass->to_strung);
-  descry_trained_forward (pass->run, kept->q, kept->strung, &attention->q);
-  descry_trained_forward (pass->run, kept->k, kept->strung, &attention->k);
-  descry_trained_forward (pass->run, kept->v, kept->strung, &attention->v);
-  for (i = 0; i < pass->n_sequences && descry_run_ok (pass->run); i++)
-    {
-      const DescryAttention shape = attention_shape (pass, pass->mask[i]);
-      guint first = pass->first[i], n = pass->length[i];
-
-      op_attention (pass->run, block (kept->context, first, n), block (kept->q, first, n), block (kept->k, first, n), block (kept->v, first, n), &shape);
-    }
-  descry_trained_forward (pass->run, out, kept->context, &attention->o);
-  op_gather_rows (pass->run, kept->sum, out, pass->to_blocks);
-  op_add (pass->run, kept->sum, kept->sum, x, DESCRY_ACT_NONE);
+  descry_trained_forward (pass->run, kept->q, kept->x, &attention->q);
+  descry_trained_forward (pass->run, kept->k, kept->x, &attention->k);
+  descry_trained_forward (pass->run, kept->v, kept->x, &attention->v);
+  op_attention_packed (pass->run, kept->context, kept->q, kept->k, kept->v, &pass->self_plan, &shape);
+  descry_trained_forward (pass->run, kept->sum, kept->context, &attention->o);
+  op_add (pass->run, kept->sum, kept->sum, kept->x, DESCRY_ACT_NONE);
   forward_norm (pass, kept->middle, kept->sum, &attention->norm);
-  descry_run_release (pass->run, &out);
 }
 
-/* The rows of sequence @i that look at its picture, and where the picture's keys lie. FALSE: none. */
-static gboolean
-find_looking (DescryFormerPass *pass,
-              guint             i,
-              gboolean          local,
-              guint            *first,
-              guint            *n,
-              guint            *key,
-              guint            *n_keys)
-{
-  int picture = pass->picture[i];
-
-  if (picture < 0)
-    return FALSE;
-  *first = local ? pass->places[i].grounding - pass->visual_rows : pass->places[i].visual;
-  *n = local ? pass->places[i].n_grounding : pass->places[i].n_visual;
-  *key = local ? pass->local_first[picture] : pass->visual_first[picture];
-  *n_keys = local ? pass->n_local[picture] : pass->n_visual[picture];
-  return *n > 0 && *n_keys > 0;
-}
-
-/* x = LN (o (attention (x, keys)) + x), in place. */
+/* x = LN (o (attention (x)) + x) of queries over a picture's features */
 static void
 forward_cross (DescryFormerPass             *pass,
                const DescryTrainedAttention *attention,
@@ -464,8 +401,9 @@ forward_cross (DescryFormerPass             *pass,
                DescryTensor                  x,
                gboolean                      local)
 {
+  const DescryAttention shape = attention_shape (pass);
   DescryTensor keys = local ? pass->local : pass->visual;
-  guint rows = descry_tensor_rows (x), all = descry_tensor_rows (keys), first, n, key, n_keys, i;
+  guint rows = descry_tensor_rows (x), all = descry_tensor_rows (keys);
 
   kept->x = rows_for (pass, rows);
   kept->q = rows_for (pass, rows);
@@ -482,13 +420,7 @@ forward_cross (DescryFormerPass             *pass,
       op_add (pass->run, kept->k, kept->k, pass->visual_bias, DESCRY_ACT_NONE);
       op_add (pass->run, kept->v, kept->v, pass->visual_bias, DESCRY_ACT_NONE);
     }
-  for (i = 0; i < pass->n_sequences && descry_run_ok (pass->run); i++)
-    if (find_looking (pass, i, local, &first, &n, &key, &n_keys))
-      {
-        const DescryAttention shape = attention_shape (pass, local ? pass->bound[i] : (DescryTensor) { 0 });
-
-        op_attention (pass->run, block (kept->context, first, n), block (kept->q, first, n), block (kept->k, key, n_keys), block (kept->v, key, n_keys), &shape);
-      }
+  op_attention_packed (pass->run, kept->context, kept->q, kept->k, kept->v, local ? &pass->local_plan : &pass->visual_plan, &shape);
   descry_trained_forward (pass->run, kept->sum, kept->context, &attention->o);
   op_add (pass->run, kept->sum, kept->sum, x, DESCRY_ACT_NONE);
   forward_norm (pass, x, kept->sum, &attention->norm);
@@ -525,7 +457,9 @@ forward_layer (DescryFormerPass         *pass,
 {
   guint inner = pass->former->shape.feed_forward;
 
-  forward_self (pass, &layer->self, kept, pass->x);
+  kept->x = pass->x;
+  pass->x = rows_for (pass, pass->rows);
+  forward_self (pass, &layer->self, kept);
   if (!descry_run_ok (pass->run))
     return;
   if (layer->crosses && pass->visual_rows > 0)
@@ -557,10 +491,6 @@ descry_former_pass_new (DescryTrainFormer          *former,
   pass->n_sequences = n_sequences;
   pass->places = g_new0 (DescryFormerPlace, n_sequences);
   pass->picture = g_new0 (int, n_sequences);
-  pass->first = g_new0 (guint, n_sequences);
-  pass->length = g_new0 (guint, n_sequences);
-  pass->mask = g_new0 (DescryTensor, n_sequences);
-  pass->bound = g_new0 (DescryTensor, n_sequences);
   pass->visual_first = g_new0 (guint, n_pictures);
   pass->n_visual = g_new0 (guint, n_pictures);
   pass->local_first = g_new0 (guint, n_pictures);
@@ -570,8 +500,11 @@ descry_former_pass_new (DescryTrainFormer          *former,
   place_pictures (pass, pictures);
   if (!place_sequences (pass, sequences))
     return pass;
-  string_sequences (pass, sequences);
-  bind_sequences (pass);
+  plan_self (pass, sequences);
+  if (pass->visual_rows > 0)
+    pass->visual_plan = plan_cross (pass, FALSE);
+  if (pass->looking_rows > 0)
+    pass->local_plan = plan_cross (pass, TRUE);
   embed (pass, sequences);
   if (!descry_run_ok (run))
     return pass;
@@ -598,7 +531,7 @@ static void
 release_kept (DescryRun *run,
               Kept      *kept)
 {
-  DescryTensor *tensors[] = { &kept->strung, &kept->q, &kept->k, &kept->v, &kept->context, &kept->sum, &kept->middle, &kept->up, &kept->act, &kept->last };
+  DescryTensor *tensors[] = { &kept->x, &kept->q, &kept->k, &kept->v, &kept->context, &kept->sum, &kept->middle, &kept->up, &kept->act, &kept->last };
   guint i;
 
   for (i = 0; i < G_N_ELEMENTS (tensors); i++)
@@ -618,18 +551,17 @@ descry_former_pass_free (DescryFormerPass *pass)
   for (i = 0; i < pass->former->shape.layers; i++)
     release_kept (pass->run, &pass->kept[i]);
   {
-    DescryTensor *tensors[] = { &pass->visual, &pass->local, &pass->visual_bias, &pass->masks, &pass->bounds, &pass->to_strung, &pass->to_blocks, &pass->query_ids,
-                                &pass->word_ids, &pass->special_ids, &pass->place_ids, &pass->words, &pass->embedded, &pass->x };
+    DescryTensor *tensors[] = { &pass->visual, &pass->local, &pass->visual_bias, &pass->query_ids, &pass->word_ids,
+                                &pass->special_ids, &pass->place_ids, &pass->words, &pass->embedded, &pass->x };
 
     for (i = 0; i < G_N_ELEMENTS (tensors); i++)
       descry_run_release (pass->run, tensors[i]);
   }
+  op_packed_clear (pass->run, &pass->self_plan);
+  op_packed_clear (pass->run, &pass->visual_plan);
+  op_packed_clear (pass->run, &pass->local_plan);
   g_free (pass->places);
   g_free (pass->picture);
-  g_free (pass->first);
-  g_free (pass->length);
-  g_free (pass->mask);
-  g_free (pass->bound);
   g_free (pass->visual_first);
   g_free (pass->n_visual);
   g_free (pass->local_first);
@@ -693,7 +625,7 @@ backward_feed (DescryFormerPass        *pass,
   descry_run_release (pass->run, &dinner);
 }
 
-/* dx [rows of the block, width], in place. Several sequences may look at one picture: dk and dv add up. */
+/* dx [rows of the block, width], in place. */
 static void
 backward_cross (DescryFormerPass             *pass,
                 const DescryTrainedAttention *attention,
@@ -701,28 +633,16 @@ backward_cross (DescryFormerPass             *pass,
                 DescryTensor                  dx,
                 gboolean                      local)
 {
+  const DescryAttention shape = attention_shape (pass);
   DescryTensor keys = local ? pass->local : pass->visual, none = { 0 };
-  guint rows = descry_tensor_rows (dx), all = descry_tensor_rows (keys), first, n, key, n_keys, i;
-  DescryTensor dsum = rows_for (pass, rows), dcontext = rows_for (pass, rows), dq = rows_for (pass, rows);
-  DescryTensor dk = rows_for (pass, all), dv = rows_for (pass, all), one_k = rows_for (pass, all), one_v = rows_for (pass, all);
+  guint rows = descry_tensor_rows (dx), all = descry_tensor_rows (keys);
+  DescryTensor dsum = rows_for (pass, rows), dcontext = rows_for (pass, rows), dq = rows_for (pass, rows), dk = rows_for (pass, all), dv = rows_for (pass, all);
 
   if (!descry_run_ok (pass->run))
     return;
   backward_norm (pass, dsum, dx, kept->sum, &attention->norm);
   descry_trained_backward (pass->run, dcontext, dsum, kept->context, &attention->o, FALSE);
-  op_fill (pass->run, dk, 0.0f);
-  op_fill (pass->run, dv, 0.0f);
-  for (i = 0; i < pass->n_sequences && descry_run_ok (pass->run); i++)
-    if (find_looking (pass, i, local, &first, &n, &key, &n_keys))
-      {
-        const DescryAttention shape = attention_shape (pass, local ? pass->bound[i] : none);
-        DescryTensor sum_k = block (dk, key, n_keys), sum_v = block (dv, key, n_keys), to_k = block (one_k, key, n_keys), to_v = block (one_v, key, n_keys);
-
-        op_attention_backward (pass->run, block (dq, first, n), to_k, to_v, block (dcontext, first, n), block (kept->context, first, n),
-                               block (kept->q, first, n), block (kept->k, key, n_keys), block (kept->v, key, n_keys), &shape);
-        op_add (pass->run, sum_k, sum_k, to_k, DESCRY_ACT_NONE);
-        op_add (pass->run, sum_v, sum_v, to_v, DESCRY_ACT_NONE);
-      }
+  op_attention_packed_backward (pass->run, dq, dk, dv, dcontext, kept->context, kept->q, kept->k, kept->v, local ? &pass->local_plan : &pass->visual_plan, &shape);
   op_copy (pass->run, dx, dsum);
   descry_trained_backward (pass->run, dx, dq, kept->x, &attention->q, TRUE);
   descry_trained_backward (pass->run, none, dk, keys, &attention->k, FALSE);
@@ -732,8 +652,6 @@ backward_cross (DescryFormerPass             *pass,
   descry_run_release (pass->run, &dq);
   descry_run_release (pass->run, &dk);
   descry_run_release (pass->run, &dv);
-  descry_run_release (pass->run, &one_k);
-  descry_run_release (pass->run, &one_v);
 }
 
 static void
@@ -742,30 +660,20 @@ backward_self (DescryFormerPass             *pass,
                Kept                         *kept,
                DescryTensor                  dx)
 {
-  DescryTensor dsum = rows_for (pass, pass->rows), strung = rows_for (pass, pass->rows), dcontext = rows_for (pass, pass->rows);
+  const DescryAttention shape = attention_shape (pass);
+  DescryTensor dsum = rows_for (pass, pass->rows), dcontext = rows_for (pass, pass->rows);
   DescryTensor dq = rows_for (pass, pass->rows), dk = rows_for (pass, pass->rows), dv = rows_for (pass, pass->rows);
-  guint i;
 
   if (!descry_run_ok (pass->run))
     return;
   backward_norm (pass, dsum, dx, kept->sum, &attention->norm);
-  op_gather_rows (pass->run, strung, dsum, pass->to_strung);
-  descry_trained_backward (pass->run, dcontext, strung, kept->context, &attention->o, FALSE);
-  for (i = 0; i < pass->n_sequences && descry_run_ok (pass->run); i++)
-    {
-      const DescryAttention shape = attention_shape (pass, pass->mask[i]);
-      guint first = pass->first[i], n = pass->length[i];
-
-      op_attention_backward (pass->run, block (dq, first, n), block (dk, first, n), block (dv, first, n), block (dcontext, first, n),
-                             block (kept->context, first, n), block (kept->q, first, n), block (kept->k, first, n), block (kept->v, first, n), &shape);
-    }
-  descry_trained_backward (pass->run, strung, dq, kept->strung, &attention->q, FALSE);
-  descry_trained_backward (pass->run, strung, dk, kept->strung, &attention->k, TRUE);
-  descry_trained_backward (pass->run, strung, dv, kept->strung, &attention->v, TRUE);
-  op_gather_rows (pass->run, dx, strung, pass->to_blocks);
-  op_add (pass->run, dx, dx, dsum, DESCRY_ACT_NONE);
+  descry_trained_backward (pass->run, dcontext, dsum, kept->context, &attention->o, FALSE);
+  op_attention_packed_backward (pass->run, dq, dk, dv, dcontext, kept->context, kept->q, kept->k, kept->v, &pass->self_plan, &shape);
+  op_copy (pass->run, dx, dsum);
+  descry_trained_backward (pass->run, dx, dq, kept->x, &attention->q, TRUE);
+  descry_trained_backward (pass->run, dx, dk, kept->x, &attention->k, TRUE);
+  descry_trained_backward (pass->run, dx, dv, kept->x, &attention->v, TRUE);
   descry_run_release (pass->run, &dsum);
-  descry_run_release (pass->run, &strung);
   descry_run_release (pass->run, &dcontext);
   descry_run_release (pass->run, &dq);
   descry_run_release (pass->run, &dk);

@@ -7,6 +7,7 @@
 
 #include "compute/ops/backward.h"
 #include "compute/ops/norm.h"
+#include "compute/ops/packed.h"
 #include "tests/ops/harness.h"
 
 #define LIMIT 1e-8
@@ -431,6 +432,153 @@ test_attention (DescryRun *run)
     }
 }
 
+/* Several sequences in one launch: forward against double, back against central differences. */
+typedef struct
+{
+  guint             rows, keys, heads, dim;
+  const DescrySpan *spans;
+  guint             n_spans;
+  const float      *dy;
+} PackedCase;
+
+static double
+attend_packed (const PackedCase *t,
+               double           *q, /* [rows, width], then k and v [keys, width] */
+               double           *out)
+{
+  guint width = t->heads * t->dim, s, r, h, g, j, c;
+  const double *k = q + t->rows * width, *v = k + t->keys * width;
+  g_autofree double *sum = g_new (double, t->dim);
+  double loss = 0.0;
+
+  for (s = 0; s < t->n_spans; s++)
+    for (r = 0; r < t->spans[s].n; r++)
+      for (h = 0; h < t->heads; h++)
+        {
+          const DescrySpan *span = &t->spans[s];
+          gsize row = (gsize) (span->first + r) * width + h * t->dim;
+          double total = 0.0;
+
+          memset (sum, 0, t->dim * sizeof (double));
+          for (g = 0; g < DESCRY_SPAN_STRETCHES; g++)
+            for (j = 0; j < span->n_keys[g] && (span->causal != g + 1 || j <= r); j++)
+              {
+                gsize key = (gsize) (span->key[g] + j) * width + h * t->dim;
+                double dot = 0.0;
+
+                for (c = 0; c < t->dim; c++)
+                  dot += q[row + c] * k[key + c];
+                dot = exp (dot / sqrt (t->dim));
+                total += dot;
+                for (c = 0; c < t->dim; c++)
+                  sum[c] += dot * v[key + c];
+              }
+          for (c = 0; c < t->dim; c++)
+            {
+              if (out != NULL)
+                out[row + c] = sum[c] / total;
+              loss += t->dy[row + c] * sum[c] / total;
+            }
+        }
+  return loss;
+}
+
+static double
+packed_loss (double  *inputs,
+             gpointer data)
+{
+  return attend_packed (data, inputs, NULL);
+}
+
+static void
+check_packed (DescryRun        *run,
+              const PackedCase *t)
+{
+  const DescryAttention p = { .heads = t->heads, .kv_heads = t->heads, .head_dim = t->dim };
+  const guint width = t->heads * t->dim;
+  const gsize nq = (gsize) t->rows * width, nk = (gsize) t->keys * width;
+  g_autoptr (GRand) rand = g_rand_new_with_seed (t->rows);
+  g_autofree float *all = random_floats (rand, nq + 2 * nk, -1, 1), *dy = random_floats (rand, nq, -1, 1);
+  g_autofree double *inputs = to_double (all, nq + 2 * nk), *forward = g_new0 (double, nq), *wq = NULL, *wk = NULL, *wv = NULL;
+  PackedCase with = *t;
+  DescryTensor q = send (run, all, t->rows, width), k = send (run, all + nq, t->keys, width), v = send (run, all + nq + nk, t->keys, width), out = guarded_tensor (run, t->rows, width);
+  DescryTensor dq = guarded_tensor (run, t->rows, width), dk = guarded_tensor (run, t->keys, width), dv = guarded_tensor (run, t->keys, width);
+  DescryPacked plan = op_packed_plan (run, t->spans, t->n_spans, t->rows, t->keys);
+
+  with.dy = dy;
+  attend_packed (&with, inputs, forward);
+  wq = differences (packed_loss, inputs, 0, nq, &with);
+  wk = differences (packed_loss, inputs, nq, nk, &with);
+  wv = differences (packed_loss, inputs, nq + nk, nk, &with);
+  op_attention_packed (run, out, q, k, v, &plan, &p);
+  expect (run, "packed attention", out, forward);
+  op_attention_packed_backward (run, dq, dk, dv, send (run, dy, t->rows, width), out, q, k, v, &plan, &p);
+  expect (run, "packed attention dq", dq, wq);
+  expect (run, "packed attention dk", dk, wk);
+  expect (run, "packed attention dv", dv, wv);
+  check_guards (run, out, "packed attention");
+  check_guards (run, dq, "packed attention dq");
+  check_guards (run, dk, "packed attention dk");
+  check_guards (run, dv, "packed attention dv");
+  op_packed_clear (run, &plan);
+}
+
+static void
+test_packed (DescryRun *run)
+{
+  /* Two sequences: rows that see all, a causal stretch after one that all see, keys of two spans in one unit; then more rows than a tile. */
+  static const DescrySpan two[] = {
+    { .first = 0, .n = 3, .key = { 0, 9 }, .n_keys = { 3, 2 }, .unit = 0 },
+    { .first = 9, .n = 2, .key = { 0, 9 }, .n_keys = { 3, 2 }, .unit = 0 },
+    { .first = 3, .n = 2, .key = { 3 }, .n_keys = { 2 }, .unit = 1 },
+    { .first = 5, .n = 4, .key = { 3, 5 }, .n_keys = { 2, 4 }, .causal = 2, .unit = 1 },
+  };
+  static const DescrySpan many[] = {
+    { .first = 0, .n = 21, .key = { 2, 0 }, .n_keys = { 21, 1 }, .causal = 1, .unit = 0 },
+    { .first = 21, .n = 17, .key = { 0, 2 }, .n_keys = { 2, 9 }, .unit = 0 },
+  };
+  const PackedCase cases[] = { { 11, 11, 2, 8, two, G_N_ELEMENTS (two), NULL }, { 11, 11, 1, 36, two, G_N_ELEMENTS (two), NULL }, { 38, 23, 2, 16, many, G_N_ELEMENTS (many), NULL } };
+  guint i;
+
+  for (i = 0; i < G_N_ELEMENTS (cases); i++)
+    check_packed (run, &cases[i]);
+}
+
+/* More keys than a tile holds go row by row: the same numbers as the ordinary attention. */
+static void
+test_packed_long (DescryRun *run)
+{
+  const guint rows = 5, keys = 1100, width = 32;
+  const DescrySpan span = { .n = rows, .n_keys = { 700, 400 }, .key = { 0, 700 } };
+  const DescryAttention p = { .heads = 2, .kv_heads = 2, .head_dim = 16 };
+  g_autoptr (GRand) rand = g_rand_new_with_seed (8);
+  g_autofree float *qs = random_floats (rand, rows * width, -1, 1), *ks = random_floats (rand, keys * width, -1, 1), *vs = random_floats (rand, keys * width, -1, 1);
+  g_autofree float *found = g_new (float, keys * width);
+  g_autofree double *expected = NULL;
+  DescryTensor q = send (run, qs, rows, width), k = send (run, ks, keys, width), v = send (run, vs, keys, width), dout = send (run, qs, rows, width);
+  DescryTensor out = guarded_tensor (run, rows, width), one[3], other[3];
+  DescryPacked plan = op_packed_plan (run, &span, 1, rows, keys);
+  static const char *const names[] = { "packed dq, many keys", "packed dk, many keys", "packed dv, many keys" };
+  guint i;
+
+  for (i = 0; i < 3; i++)
+    {
+      one[i] = guarded_tensor (run, i == 0 ? rows : keys, width);
+      other[i] = guarded_tensor (run, i == 0 ? rows : keys, width);
+    }
+  op_attention (run, out, q, k, v, &p);
+  op_attention_backward (run, one[0], one[1], one[2], dout, out, q, k, v, &p);
+  op_attention_packed_backward (run, other[0], other[1], other[2], dout, out, q, k, v, &plan, &p);
+  for (i = 0; i < 3; i++)
+    {
+      descry_run_read (run, one[i], found, descry_tensor_count (one[i]));
+      g_free (expected);
+      expected = to_double (found, descry_tensor_count (one[i]));
+      expect (run, names[i], other[i], expected);
+    }
+  op_packed_clear (run, &plan);
+}
+
 /* The rotation is orthogonal: backward after forward gives the same numbers. */
 static void
 test_rope (DescryRun *run)
@@ -621,6 +769,8 @@ main (int    argc,
   add_op_test ("backward/norms", test_norms);
   add_op_test ("backward/activations", test_activations);
   add_op_test ("backward/attention", test_attention);
+  add_op_test ("backward/packed", test_packed);
+  add_op_test ("backward/packed-long", test_packed_long);
   add_op_test ("backward/rope", test_rope);
   add_op_test ("backward/cross-entropy", test_cross_entropy);
   add_op_test ("backward/adamw", test_adamw);
