@@ -134,20 +134,22 @@ descry_train_former_soft_backward (DescryTrainFormer *former,
     descry_run_release (run, &dprojected);
 }
 
-/* Rows come in steps: a product with the frozen table is planned once for each number of rows. */
-#define WORD_ROWS 64
+/* Rows at once: their scores stay small, and the frozen table's product is planned for one number of rows, or a few. */
+#define WORD_ROWS 256
+#define WORD_STEP 64
 
-void
-descry_train_former_words (DescryTrainFormer *former,
-                           DescryRun         *run,
-                           DescryTensor       x,
-                           const gint32      *targets,
-                           const float       *scales,
-                           float              smoothing,
-                           DescryTensor       dx,
-                           float             *losses)
+/* @n rows of descry_train_former_words(), at most WORD_ROWS. */
+static void
+predict_words (DescryTrainFormer *former,
+               DescryRun         *run,
+               DescryTensor       x,
+               const gint32      *targets,
+               const float       *scales,
+               float              smoothing,
+               DescryTensor       dx,
+               float             *losses)
 {
-  const guint n = descry_tensor_rows (x), m = (n + WORD_ROWS - 1) / WORD_ROWS * WORD_ROWS, wide = former->shape.table_width, vocabulary = former->shape.vocabulary;
+  const guint n = descry_tensor_rows (x), m = (n + WORD_STEP - 1) / WORD_STEP * WORD_STEP, wide = former->shape.table_width, vocabulary = former->shape.vocabulary;
   g_autofree gint32 *padded_targets = g_new0 (gint32, m);
   g_autofree float *padded_scales = g_new0 (float, m);
   DescryTensor padded = descry_run_tensor2 (run, m, descry_tensor_cols (x)), up = descry_run_tensor2 (run, m, wide), act = descry_run_tensor2 (run, m, wide);
@@ -204,4 +206,26 @@ descry_train_former_words (DescryTrainFormer *former,
     for (i = 0; i < G_N_ELEMENTS (tensors); i++)
       descry_run_release (run, tensors[i]);
   }
+}
+
+void
+descry_train_former_words (DescryTrainFormer *former,
+                           DescryRun         *run,
+                           DescryTensor       x,
+                           const gint32      *targets,
+                           const float       *scales,
+                           float              smoothing,
+                           DescryTensor       dx,
+                           float             *losses)
+{
+  const guint all = descry_tensor_rows (x);
+  guint first;
+
+  for (first = 0; first < all && descry_run_ok (run); first += WORD_ROWS)
+    {
+      const guint n = MIN (WORD_ROWS, all - first);
+
+      predict_words (former, run, descry_tensor_slice (x, first, n), targets + first, scales + first, smoothing,
+                     dx.buffer != NULL ? descry_tensor_slice (dx, first, n) : dx, losses + first);
+    }
 }

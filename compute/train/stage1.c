@@ -19,6 +19,7 @@
 #define LOWEST 0.001
 #define HIGHEST 0.5 /* of the temperature */
 #define LENGTH_EPSILON 1e-12f
+#define PART 16 /* pictures whose texts go through at once */
 
 /* One call of descry_stage1_loss(). */
 typedef struct
@@ -30,7 +31,7 @@ typedef struct
   guint                      n;
   gboolean                   gradients;
   double                    *losses;
-  DescryFormerPass          *pass; /* queries with their texts; then texts alone */
+  DescryFormerPass          *pass; /* queries; then texts alone */
   DescryTensor               dx; /* [rows, width] of its output */
   guint                      texts_first; /* sequence of the first text alone */
   double                    *scores; /* [n pictures, n texts], over the temperature */
@@ -256,56 +257,134 @@ contrast (Step *step)
   }
 }
 
-/* Mean loss of the rows of text @k (0 caption, 1 masked) that have a target. */
-static void
-words (Step            *step,
-       DescryStage1Loss which)
+/* Rows that a batch predicts a word from. */
+static guint
+count_targets (const DescryFormerText *text,
+               const gint32           *wanted)
 {
-  const gboolean caption = which == DESCRY_STAGE1_CAPTION;
-  const double weight = step->config->weights[which];
-  const guint k = caption || step->config->weights[DESCRY_STAGE1_CAPTION] <= 0.0f ? 0 : 1;
+  guint n = 0, r;
+
+  for (r = 0; r < text->n; r++)
+    n += wanted[r] >= 0;
+  return n;
+}
+
+/* Adds the rows of text @k of a sequence that have a target, each with @scale. */
+static void
+add_targets (GArray                  *rows,
+             GArray                  *targets,
+             GArray                  *scales,
+             const DescryFormerPlace *place,
+             guint                    k,
+             const DescryFormerText  *text,
+             const gint32            *wanted,
+             float                    scale)
+{
+  guint r;
+
+  for (r = 0; r < text->n; r++)
+    if (wanted[r] >= 0)
+      {
+        gint32 row = (gint32) (place->text[k] + r);
+
+        g_array_append_val (rows, row);
+        g_array_append_val (targets, wanted[r]);
+        g_array_append_val (scales, scale);
+      }
+}
+
+/* Caption and hidden words of pictures @first ... @first + @n - 1: queries with both texts, neither of which they see. @all: rows of
+ * the batch that predict a word, of both losses. */
+static void
+predict_some (Step        *step,
+              guint        first,
+              guint        n,
+              const guint  all[2])
+{
+  static const DescryStage1Loss losses[] = { DESCRY_STAGE1_CAPTION, DESCRY_STAGE1_MASKED };
+  static const DescryTextKind kinds[] = { DESCRY_TEXT_CAUSAL, DESCRY_TEXT_BLIND };
+  g_autofree DescryFormerSequence *sequences = g_new0 (DescryFormerSequence, n);
+  g_autofree DescryFormerPicture *pictures = g_new (DescryFormerPicture, n);
   g_autoptr (GArray) rows = g_array_new (FALSE, FALSE, sizeof (gint32)), targets = g_array_new (FALSE, FALSE, sizeof (gint32));
-  g_autofree float *scales = NULL, *losses = NULL;
-  DescryTensor x, ids, dx = { 0 };
-  guint i, r;
+  g_autoptr (GArray) scales = g_array_new (FALSE, FALSE, sizeof (float));
+  g_autofree float *found = NULL;
+  guint counts[2] = { 0, 0 }, i, k, r;
+  DescryFormerPass *pass;
+  DescryTensor x, ids, dx = { 0 }, whole;
 
-  if (weight <= 0.0 || !descry_run_ok (step->run))
-    return;
-  for (i = 0; i < step->n; i++)
+  for (i = 0; i < n; i++)
     {
-      const DescryFormerText *text = caption ? &step->examples[i].caption : &step->examples[i].masked;
-      const gint32 *wanted = caption ? step->examples[i].caption_targets : step->examples[i].masked_targets;
+      const DescryStage1Example *example = &step->examples[first + i];
 
-      for (r = 0; r < text->n; r++)
-        if (wanted[r] >= 0)
+      pictures[i] = example->picture;
+      sequences[i].picture = (int) i;
+      for (k = 0; k < 2; k++)
+        if (step->config->weights[losses[k]] > 0.0f)
           {
-            gint32 row = (gint32) (descry_former_pass_place (step->pass, i)->text[k] + r);
-
-            g_array_append_val (rows, row);
-            g_array_append_val (targets, wanted[r]);
+            sequences[i].texts[sequences[i].n_texts] = k == 0 ? example->caption : example->masked;
+            sequences[i].texts[sequences[i].n_texts++].kind = kinds[k];
           }
     }
-  if (rows->len == 0)
-    return;
+  pass = descry_former_pass_new (step->former, step->run, pictures, n, sequences, n);
+  for (k = 0; k < 2 && descry_run_ok (step->run); k++)
+    for (i = 0; i < n && step->config->weights[losses[k]] > 0.0f; i++)
+      {
+        const DescryStage1Example *example = &step->examples[first + i];
+        const guint text = k == 0 ? 0 : sequences[i].n_texts - 1, before = rows->len;
 
-  scales = g_new (float, rows->len);
-  losses = g_new0 (float, rows->len);
-  for (i = 0; i < rows->len; i++)
-    scales[i] = (float) (weight / rows->len);
-  x = rows_at (step->run, descry_former_pass_output (step->pass), (const gint32 *) rows->data, rows->len, &ids);
-  if (step->gradients)
+        add_targets (rows, targets, scales, descry_former_pass_place (pass, i), text, &sequences[i].texts[text], k == 0 ? example->caption_targets : example->masked_targets,
+                     step->config->weights[losses[k]] / (float) MAX (all[k], 1));
+        counts[k] += rows->len - before;
+      }
+  if (rows->len > 0 && descry_run_ok (step->run))
     {
-      dx = descry_run_tensor2 (step->run, rows->len, descry_tensor_cols (x));
-      op_fill (step->run, dx, 0.0f);
+      found = g_new0 (float, rows->len);
+      x = rows_at (step->run, descry_former_pass_output (pass), (const gint32 *) rows->data, rows->len, &ids);
+      if (step->gradients)
+        {
+          dx = descry_run_tensor2 (step->run, rows->len, descry_tensor_cols (x));
+          op_fill (step->run, dx, 0.0f);
+        }
+      descry_train_former_words (step->former, step->run, x, (const gint32 *) targets->data, (const float *) scales->data, step->config->smoothing, dx, found);
+      for (r = 0; r < rows->len; r++)
+        {
+          k = r >= counts[0];
+          step->losses[losses[k]] += found[r] / all[k];
+        }
+      if (step->gradients)
+        {
+          whole = descry_run_tensor2 (step->run, descry_former_pass_rows (pass), descry_tensor_cols (x));
+          op_fill (step->run, whole, 0.0f);
+          op_scatter_rows (step->run, whole, dx, ids);
+          descry_former_pass_backward (pass, whole);
+          descry_run_release (step->run, &whole);
+        }
+      descry_run_release (step->run, &dx);
+      descry_run_release (step->run, &x);
+      descry_run_release (step->run, &ids);
     }
-  descry_train_former_words (step->former, step->run, x, (const gint32 *) targets->data, scales, step->config->smoothing, dx, losses);
-  for (i = 0; i < rows->len; i++)
-    step->losses[which] += losses[i] / rows->len;
-  if (step->gradients)
-    op_scatter_rows (step->run, step->dx, dx, ids);
-  descry_run_release (step->run, &dx);
-  descry_run_release (step->run, &x);
-  descry_run_release (step->run, &ids);
+  descry_former_pass_free (pass);
+}
+
+/* Mean losses over the whole batch, a part of it at a time: what a part keeps for its way back is less, and stays in the caches. */
+static void
+predict (Step *step)
+{
+  guint all[2] = { 0, 0 }, first;
+
+  if (step->config->weights[DESCRY_STAGE1_CAPTION] <= 0.0f && step->config->weights[DESCRY_STAGE1_MASKED] <= 0.0f)
+    return;
+  for (first = 0; first < step->n; first++)
+    {
+      const DescryStage1Example *example = &step->examples[first];
+
+      if (step->config->weights[DESCRY_STAGE1_CAPTION] > 0.0f)
+        all[0] += count_targets (&example->caption, example->caption_targets);
+      if (step->config->weights[DESCRY_STAGE1_MASKED] > 0.0f)
+        all[1] += count_targets (&example->masked, example->masked_targets);
+    }
+  for (first = 0; first < step->n && all[0] + all[1] > 0; first += PART)
+    predict_some (step, first, MIN (PART, step->n - first), all);
 }
 
 double
@@ -399,23 +478,70 @@ descry_stage1_align (DescryTrainFormer        *former,
   return loss;
 }
 
-/* (picture, text), (other picture, text), (picture, other text) of every pair: do they belong together? */
+/* Do picture and text of these sequences belong together? The loss is over @all of the batch. */
+static void
+match_some (Step                       *step,
+            const DescryFormerPicture  *pictures,
+            const DescryFormerSequence *sequences,
+            guint                       n,
+            gboolean                    together,
+            guint                       all)
+{
+  const double weight = step->config->weights[DESCRY_STAGE1_MATCH];
+  DescryFormerPass *pass = descry_former_pass_new (step->former, step->run, pictures, n, sequences, n);
+  const guint rows = descry_former_pass_query_rows (pass);
+  g_autofree float *logits = NULL;
+  DescryTensor queries, out, dx;
+  guint i, q;
+
+  if (descry_run_ok (step->run) && rows > 0)
+    {
+      logits = g_new0 (float, (gsize) rows * 2);
+      queries = descry_tensor_slice (descry_former_pass_output (pass), 0, rows);
+      out = descry_run_tensor2 (step->run, rows, 2);
+      descry_train_former_linear (step->former, step->run, "stage1.match", out, queries);
+      descry_run_read (step->run, out, logits, (gsize) rows * 2);
+      for (i = 0; i < n; i++)
+        {
+          const DescryFormerPlace *place = descry_former_pass_place (pass, i);
+          guint count = descry_former_place_queries (place), c;
+          double mean[2] = { 0.0, 0.0 }, slope[2] = { 0.0, 0.0 };
+
+          for (q = 0; q < count; q++)
+            for (c = 0; c < 2; c++)
+              mean[c] += logits[2 * descry_former_place_row (place, q) + c] / count;
+          step->losses[DESCRY_STAGE1_MATCH] += smoothed (mean, slope, 2, 1, together, 0.0, weight / all) / all;
+          for (q = 0; q < count; q++)
+            for (c = 0; c < 2; c++)
+              logits[2 * descry_former_place_row (place, q) + c] = (float) (slope[c] / count);
+        }
+      if (step->gradients)
+        {
+          descry_run_write (step->run, out, logits, (gsize) rows * 2);
+          dx = descry_run_tensor2 (step->run, descry_former_pass_rows (pass), descry_train_former_shape (step->former)->width);
+          op_fill (step->run, dx, 0.0f);
+          descry_train_former_linear_backward (step->former, step->run, "stage1.match", descry_tensor_slice (dx, 0, rows), out, queries, FALSE);
+          descry_former_pass_backward (pass, dx);
+          descry_run_release (step->run, &dx);
+        }
+      descry_run_release (step->run, &out);
+    }
+  descry_former_pass_free (pass);
+}
+
+/* (picture, text), (other picture, text), (picture, other text) of every pair: one kind after another. */
 static void
 match (Step         *step,
        GRand        *rand,
        const guint (*negatives)[2])
 {
-  const double weight = step->config->weights[DESCRY_STAGE1_MATCH];
-  const guint n = step->n, width = descry_train_former_shape (step->former)->width;
+  const guint n = step->n;
   g_autofree DescryFormerSequence *sequences = g_new0 (DescryFormerSequence, 3 * n);
   g_autofree DescryFormerPicture *pictures = g_new (DescryFormerPicture, n);
   g_autofree double *column = g_new (double, n);
-  g_autofree float *logits = NULL;
-  DescryFormerPass *pass;
-  DescryTensor queries, out, dx;
-  guint i, j, q, rows;
+  guint i, j;
 
-  if (weight <= 0.0 || !descry_run_ok (step->run))
+  if (step->config->weights[DESCRY_STAGE1_MATCH] <= 0.0f || !descry_run_ok (step->run))
     return;
   for (i = 0; i < n; i++)
     {
@@ -432,42 +558,8 @@ match (Step         *step,
     }
   for (i = 0; i < 3 * n; i++)
     sequences[i].texts[0].kind = DESCRY_TEXT_JOINT;
-
-  pass = descry_former_pass_new (step->former, step->run, pictures, n, sequences, 3 * n);
-  rows = descry_former_pass_query_rows (pass);
-  if (descry_run_ok (step->run) && rows > 0)
-    {
-      logits = g_new0 (float, (gsize) rows * 2);
-      queries = descry_tensor_slice (descry_former_pass_output (pass), 0, rows);
-      out = descry_run_tensor2 (step->run, rows, 2);
-      descry_train_former_linear (step->former, step->run, "stage1.match", out, queries);
-      descry_run_read (step->run, out, logits, (gsize) rows * 2);
-      for (i = 0; i < 3 * n; i++)
-        {
-          const DescryFormerPlace *place = descry_former_pass_place (pass, i);
-          guint all = descry_former_place_queries (place), c, label = i < n;
-          double mean[2] = { 0.0, 0.0 }, slope[2] = { 0.0, 0.0 };
-
-          for (q = 0; q < all; q++)
-            for (c = 0; c < 2; c++)
-              mean[c] += logits[2 * descry_former_place_row (place, q) + c] / all;
-          step->losses[DESCRY_STAGE1_MATCH] += smoothed (mean, slope, 2, 1, label, 0.0, weight / (3 * n)) / (3 * n);
-          for (q = 0; q < all; q++)
-            for (c = 0; c < 2; c++)
-              logits[2 * descry_former_place_row (place, q) + c] = (float) (slope[c] / all);
-        }
-      if (step->gradients)
-        {
-          descry_run_write (step->run, out, logits, (gsize) rows * 2);
-          dx = descry_run_tensor2 (step->run, descry_former_pass_rows (pass), width);
-          op_fill (step->run, dx, 0.0f);
-          descry_train_former_linear_backward (step->former, step->run, "stage1.match", descry_tensor_slice (dx, 0, rows), out, queries, FALSE);
-          descry_former_pass_backward (pass, dx);
-          descry_run_release (step->run, &dx);
-        }
-      descry_run_release (step->run, &out);
-    }
-  descry_former_pass_free (pass);
+  for (i = 0; i < 3; i++)
+    match_some (step, pictures, sequences + i * n, n, i == 0, 3 * n);
 }
 
 gboolean
@@ -497,27 +589,16 @@ descry_stage1_loss (DescryTrainFormer         *former,
   memset (losses, 0, DESCRY_STAGE1_LOSSES * sizeof (double));
   for (i = 0; i < n; i++)
     {
-      DescryFormerSequence *sequence = &sequences[i];
-
       pictures[i] = examples[i].picture;
       aligns[i] = examples[i].align;
-      sequence->picture = i;
-      if (weights[DESCRY_STAGE1_CAPTION] > 0.0f)
-        {
-          sequence->texts[sequence->n_texts] = examples[i].caption;
-          sequence->texts[sequence->n_texts++].kind = DESCRY_TEXT_CAUSAL;
-        }
-      if (weights[DESCRY_STAGE1_MASKED] > 0.0f)
-        {
-          sequence->texts[sequence->n_texts] = examples[i].masked;
-          sequence->texts[sequence->n_texts++].kind = DESCRY_TEXT_BLIND;
-        }
+      sequences[i].picture = (int) i;
       sequences[n + i] = (DescryFormerSequence) { .picture = -1, .n_texts = 1, .texts = { examples[i].text } };
       sequences[n + i].texts[0].kind = DESCRY_TEXT_JOINT;
     }
 
-  step.pass = descry_former_pass_new (former, run, pictures, n, sequences, pairs ? 2 * n : n);
-  if (descry_run_ok (run))
+  if (pairs || weights[DESCRY_STAGE1_ALIGN] > 0.0f)
+    step.pass = descry_former_pass_new (former, run, pictures, n, sequences, pairs ? 2 * n : n);
+  if (step.pass != NULL && descry_run_ok (run))
     {
       if (gradients)
         {
@@ -526,13 +607,13 @@ descry_stage1_loss (DescryTrainFormer         *former,
         }
       if (pairs)
         contrast (&step);
-      words (&step, DESCRY_STAGE1_CAPTION);
-      words (&step, DESCRY_STAGE1_MASKED);
       losses[DESCRY_STAGE1_ALIGN] = descry_stage1_align (former, run, config, step.pass, aligns, n, step.dx);
       if (gradients)
         descry_former_pass_backward (step.pass, step.dx);
+      descry_run_release (run, &step.dx);
     }
   g_clear_pointer (&step.pass, descry_former_pass_free);
+  predict (&step);
   if (pairs)
     match (&step, rand, negatives);
 

@@ -8,8 +8,8 @@
  *   masked    MSP: hidden names and coordinates of boxes, from the queries and the rest of the text
  *   align     (2.9.1) each soft token against the direction of a word of the language model
  *
- * One pass computes the queries with the caption's and the masked text (neither of which they see) and the texts
- * by themselves; a second one the three joint sequences of every pair.
+ * One pass computes the queries and the texts by themselves; others, a part of the batch each, the queries with the
+ * caption's and the masked text (neither of which they see), then the three joint sequences of every pair.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
