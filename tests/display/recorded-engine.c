@@ -18,7 +18,7 @@ struct _RecordedEngine
 
   DescryScene *scene;
   char        *answer;
-  guint        pace;
+  int          pace; /* ms a step; atomic */
 
   GMutex       lock; /* the rest */
   GMutex       turn; /* one job at a time */
@@ -42,12 +42,23 @@ typedef struct
   DescryJob      *job;
 } Work;
 
+static gint64
+get_pace (RecordedEngine *self)
+{
+  return g_atomic_int_get (&self->pace);
+}
+
 /* FALSE when the job was cancelled meanwhile. */
 static gboolean
 pause_step (Work *work)
 {
-  g_usleep (work->self->pace * 1000);
-  return !g_cancellable_is_cancelled (g_task_get_cancellable (work->job->task));
+  GCancellable *cancellable = g_task_get_cancellable (work->job->task);
+  gint64 begin = g_get_monotonic_time ();
+
+  while (!g_cancellable_is_cancelled (cancellable) && g_get_monotonic_time () - begin < get_pace (work->self) * G_TIME_SPAN_MILLISECOND)
+    g_usleep ((gulong) MIN (get_pace (work->self), 10) * 1000);
+
+  return !g_cancellable_is_cancelled (cancellable);
 }
 
 static void
@@ -234,8 +245,8 @@ replay_answer (Work *work)
   turn->left_out = work->self->left_out;
   work->self->left_out = 0;
   turn->answer_tokens = n;
-  turn->first_token_ms = work->self->pace;
-  turn->total_ms = work->self->pace * n;
+  turn->first_token_ms = (double) get_pace (work->self);
+  turn->total_ms = (double) get_pace (work->self) * n;
   if (work->job->scene != NULL)
     descry_link_answer (turn, work->job->scene, work->job->options.threshold);
   g_task_return_pointer (work->job->task, turn, (GDestroyNotify) descry_turn_unref);
@@ -398,7 +409,7 @@ void
 recorded_engine_set_pace (RecordedEngine *self,
                           guint           ms)
 {
-  self->pace = ms;
+  g_atomic_int_set (&self->pace, (int) ms);
 }
 
 void

@@ -17,6 +17,7 @@
 #include "ui/main-thread.h"
 #include "ui/window.h"
 
+#define UNTIL_STOPPED 600000 /* ms for each step of a job */
 #define ANSWER "There is a cup on the left. It stands beside a bowl.\n\nThe book is on the table."
 
 static AdwApplication *application;
@@ -187,6 +188,15 @@ find_button (Fixture    *fixture,
   return ui_test_find (GTK_WIDGET (fixture->window), GTK_TYPE_BUTTON, label);
 }
 
+/* What comes in slowly has no button before it is there. */
+static void
+press (Fixture    *fixture,
+       const char *label)
+{
+  WAIT_WHILE (find_button (fixture, label) == NULL);
+  gtk_widget_activate (find_button (fixture, label));
+}
+
 /* --------- States ------------------ */
 
 static void
@@ -225,7 +235,7 @@ test_decoding (Fixture      *fixture,
   g_assert_null (find_button (fixture, "_Cancel"));
   WAIT_WHILE (find_button (fixture, "_Cancel") == NULL);
   look_at (fixture, "decoding");
-  gtk_widget_activate (find_button (fixture, "_Cancel"));
+  press (fixture, "_Cancel");
   WAIT_WHILE (!descry_window_is_idle (fixture->window));
   g_assert_cmpstr (descry_window_get_page (fixture->window), ==, "empty");
   g_setenv ("DESCRY_DECODE", real, TRUE);
@@ -237,7 +247,7 @@ test_decoding (Fixture      *fixture,
   WAIT_WHILE (find_button (fixture, "Stop this") == NULL);
   g_assert_cmpuint (descry_canvas_get_image (descry_window_get_canvas (fixture->window))->width, ==, 640);
   look_at (fixture, "decoding-another");
-  gtk_widget_activate (find_button (fixture, "Stop this"));
+  press (fixture, "Stop this");
   WAIT_WHILE (!descry_window_is_idle (fixture->window));
   g_assert_cmpuint (descry_canvas_get_image (descry_window_get_canvas (fixture->window))->width, ==, 640);
   g_assert_null (descry_window_get_message (fixture->window));
@@ -412,7 +422,7 @@ test_failures (Fixture      *fixture,
   fail_analysis (fixture, DESCRY_ERROR_DEVICE_LOST, "the device was lost: clFinish: CL_OUT_OF_RESOURCES");
   check_bar (fixture, "lost", FALSE, TRUE, TRUE);
   look_at (fixture, "device-lost");
-  gtk_widget_activate (find_button (fixture, "_Try Again"));
+  press (fixture, "_Try Again");
   WAIT_WHILE (descry_window_get_message (fixture->window) != NULL);
   WAIT_WHILE (!descry_window_is_idle (fixture->window));
   g_assert_cmpuint (descry_canvas_get_scene (descry_window_get_canvas (fixture->window))->objects->len, ==, 8);
@@ -423,7 +433,7 @@ test_preparing (Fixture      *fixture,
                 gconstpointer data)
 {
   make_window (fixture);
-  recorded_engine_set_pace (fixture->engine, 700);
+  recorded_engine_set_pace (fixture->engine, UNTIL_STOPPED);
   open_path (fixture, fixture->picture);
   WAIT_WHILE (recorded_engine_count (fixture->engine, DESCRY_JOB_ANALYZE) == 0);
   ui_test_pump (50);
@@ -431,7 +441,7 @@ test_preparing (Fixture      *fixture,
   ui_test_pump (50);
   g_assert_nonnull (ui_test_find (GTK_WIDGET (fixture->window), GTK_TYPE_LABEL, "Preparing the device (first time): pthread-skylake-avx512-AMD EPYC"));
   look_at (fixture, "preparing");
-  gtk_widget_activate (find_button (fixture, "Stop this"));
+  press (fixture, "Stop this");
   WAIT_WHILE (!descry_window_is_idle (fixture->window));
   g_assert_null (descry_window_get_message (fixture->window));
   ui_test_pump (50);
@@ -452,7 +462,7 @@ test_nothing_found (Fixture      *fixture,
   ui_test_pump (300);
   g_assert_nonnull (ui_test_find (GTK_WIDGET (fixture->window), GTK_TYPE_LABEL, "No objects above 0.99"));
   look_at (fixture, "nothing-found");
-  gtk_widget_activate (find_button (fixture, "Lower the Threshold"));
+  press (fixture, "Lower the Threshold");
   WAIT_WHILE (descry_canvas_get_view (canvas)->threshold > 0.98);
   look_at (fixture, "objects");
 }
@@ -472,9 +482,10 @@ test_conversation (Fixture      *fixture,
   look_at (fixture, "chips");
   ask (fixture, "Where are these?");
   ui_test_pump (350);
+  recorded_engine_set_pace (fixture->engine, UNTIL_STOPPED);
   g_assert_true (descry_chat_is_running (DESCRY_CHAT (chat)));
   look_at (fixture, "answering");
-  gtk_widget_activate (find_button (fixture, "Stop"));
+  press (fixture, "Stop");
   WAIT_WHILE (!descry_window_is_idle (fixture->window));
   g_assert_nonnull (ui_test_find (chat, GTK_TYPE_LABEL, "Stopped"));
   g_assert_nonnull (ui_test_find (chat, GTK_TYPE_BUTTON, "Ask again about these"));
@@ -482,7 +493,7 @@ test_conversation (Fixture      *fixture,
 
   /* It goes on where it was, as the same turn. */
   recorded_engine_set_pace (fixture->engine, 1);
-  gtk_widget_activate (find_button (fixture, "Go on with this answer"));
+  press (fixture, "Go on with this answer");
   WAIT_WHILE (descry_window_is_idle (fixture->window));
   WAIT_WHILE (!descry_window_is_idle (fixture->window));
   {
@@ -501,7 +512,7 @@ test_conversation (Fixture      *fixture,
   WAIT_WHILE (!descry_window_is_idle (fixture->window));
   check_bar (fixture, "the 3 oldest turns were left out", FALSE, FALSE, FALSE);
   look_at (fixture, "context-full");
-  gtk_widget_activate (find_button (fixture, "New _Conversation"));
+  press (fixture, "New _Conversation");
   WAIT_WHILE (descry_window_get_message (fixture->window) != NULL);
   g_assert_null (ui_test_find (chat, GTK_TYPE_LABEL, "Stopped"));
 
@@ -549,7 +560,7 @@ test_trouble (Fixture      *fixture,
   descry_window_show_trouble (fixture->window, "What is changed and said is not kept for now: database or disk is full");
   check_bar (fixture, "disk is full", FALSE, FALSE, FALSE);
   look_at (fixture, "trouble");
-  gtk_widget_activate (find_button (fixture, "Close the message"));
+  press (fixture, "Close the message");
   WAIT_WHILE (descry_window_get_message (fixture->window) != NULL);
 }
 
@@ -641,6 +652,8 @@ main (int    argc,
   application = ui_test_application ();
   g_action_map_add_action_entries (G_ACTION_MAP (application), actions, G_N_ELEMENTS (actions), NULL);
   set_look ();
+  /* What moves is at its end at once: on a slow machine a picture would be taken half way. */
+  g_object_set (gtk_settings_get_default (), "gtk-enable-animations", FALSE, NULL);
 
   for (i = 0; i < G_N_ELEMENTS (tests); i++)
     g_test_add (tests[i].path, Fixture, NULL, set_up, tests[i].test, tear_down);
