@@ -232,7 +232,7 @@ test_question (void)
   g_autofree char *bundle = find_bundle (), *photo = bundle != NULL ? find_photo ("messi5.jpg") : NULL;
   g_autofree char *home = g_dir_make_tmp ("descry-accessible-XXXXXX", NULL), *name = NULL;
   g_autoptr (Ref) root = new_ref ("org.a11y.atspi.Registry", "/org/a11y/atspi/accessible/root");
-  g_autoptr (Ref) window = NULL, picture = NULL, entry = NULL, send = NULL, log = NULL, answer = NULL, tab = NULL, row = NULL;
+  g_autoptr (Ref) window = NULL, picture = NULL, entry = NULL, send = NULL, ready = NULL, log = NULL, answer = NULL, tab = NULL, row = NULL;
   g_autoptr (GSubprocess) process = NULL;
   g_autoptr (GVariant) set = NULL;
 
@@ -261,7 +261,7 @@ test_question (void)
   press (send);
   log = wait_for (window, "log", NULL);
   answer = wait_for (log, "label", "ball");
-  wait_for (window, "button", "Send");
+  ready = wait_for (window, "button", "Send");
 
   tab = wait_for (window, "tab", "Objects");
   press (tab);
