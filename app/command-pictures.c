@@ -27,7 +27,7 @@ typedef struct
   char    *data, *stock, *output, *bundle, *device, *save, *folder, *judge, *model, *connector, *adapter;
   char   **annotations; /* KIND:FILE, in order */
   int      train, validation, test, seed, first;
-  gboolean refuse, detect, show_wrong;
+  gboolean refuse, detect, show_wrong, clip_art;
 } Options;
 
 typedef struct
@@ -126,7 +126,7 @@ make_synthetic (Work    *work,
                 GError **error)
 {
   const int counts[] = { work->options->train, work->options->validation, work->options->test };
-  g_autoptr (DescryStock) stock = descry_stock_load (work->options->stock, work->cancellable, error);
+  g_autoptr (DescryStock) stock = descry_stock_load (work->options->stock, work->options->clip_art, work->cancellable, error);
   int split, i;
 
   if (stock == NULL)
@@ -279,6 +279,7 @@ descry_command_pictures (int    argc,
   const GOptionEntry entries[] = {
     { "data", 0, 0, G_OPTION_ARG_STRING, &options.data, N_("synthetic or annotated"), N_("DATA") },
     { "stock", 0, 0, G_OPTION_ARG_FILENAME, &options.stock, N_("What synthetic pictures are made of: unpacked packages"), N_("FOLDER") },
+    { "clip-art", 0, 0, G_OPTION_ARG_NONE, &options.clip_art, N_("Synthetic pictures show drawings and emoji as well"), NULL },
     { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output, N_("Where the set goes; its features are kept beside it"), N_("FILE") },
     { "train", 0, 0, G_OPTION_ARG_INT, &options.train, N_("Pictures to train on (3000)"), N_("N") },
     { "validation", 0, 0, G_OPTION_ARG_INT, &options.validation, N_("Pictures to watch the training with (200)"), N_("N") },

@@ -362,6 +362,94 @@ test_compose (void)
     }
 }
 
+static void
+remove_tree (const char *path)
+{
+  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
+  const char *name;
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *below = g_build_filename (path, name, NULL);
+
+      remove_tree (below);
+    }
+  g_remove (path);
+}
+
+/* For each split the first file of @table that falls into it, as a plain picture below @folder. */
+static void
+write_stock (const char *folder,
+             const char *table,
+             guint       side)
+{
+  g_autofree char *path = g_build_filename (g_getenv ("DESCRY_TEST_SOURCE"), "resources", "tables", table, NULL), *text = NULL;
+  g_auto (GStrv) lines = NULL;
+  guint found = 0, i;
+
+  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+  lines = g_strsplit (g_strchomp (text), "\n", -1);
+  for (i = 1; lines[i] != NULL && found != 7; i++)
+    {
+      g_auto (GStrv) fields = g_strsplit (lines[i], "\t", 3);
+      g_autofree char *file = g_build_filename (folder, fields[0], "usr/share", fields[1], NULL), *below = g_path_get_dirname (file), *base = g_path_get_basename (file);
+      g_autoptr (DescryImage) image = descry_image_new (side, side, NULL);
+      g_autoptr (GError) error = NULL;
+
+      *strrchr (base, '.') = '\0';
+      if (found & 1u << descry_split_of (base))
+        continue;
+      found |= 1u << descry_split_of (base);
+      memset (image->pixels, 40 + (int) side, 3 * (gsize) side * side);
+      g_assert_cmpint (g_mkdir_with_parents (below, 0700), ==, 0);
+      g_assert_true (descry_image_save_png (image, file, &error));
+    }
+  g_assert_cmpuint (found, ==, 7);
+}
+
+/* Drawings are taken when they are asked for; else a picture of a seed is what it was without them. */
+static void
+test_clip_art (void)
+{
+  g_autofree char *folder = g_dir_make_tmp ("descry-stock-XXXXXX", NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DescryStock) before = NULL, without = NULL, with = NULL;
+  guint split, i;
+
+  write_stock (folder, "cut-outs.tsv", 60);
+  write_stock (folder, "landscapes.tsv", 120);
+  before = descry_stock_load (folder, FALSE, NULL, &error);
+  g_assert_no_error (error);
+  write_stock (folder, "clip-art.tsv", 40);
+  without = descry_stock_load (folder, FALSE, NULL, &error);
+  with = descry_stock_load (folder, TRUE, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (with->missing, >, without->missing);
+
+  for (split = 0; split < 3; split++)
+    {
+      g_assert_cmpuint (before->cutouts[split]->len, ==, 1);
+      g_assert_cmpuint (without->cutouts[split]->len, ==, 1);
+      g_assert_cmpuint (with->cutouts[split]->len, ==, 2);
+      for (i = 0; i < with->cutouts[split]->len; i++)
+        {
+          const DescryCutout *cutout = g_ptr_array_index (with->cutouts[split], i);
+
+          g_assert_cmpint (cutout->split, ==, descry_split_of (cutout->name));
+          g_assert_cmpint (cutout->split, ==, split);
+        }
+    }
+  for (i = 0; i < 4; i++)
+    {
+      g_autoptr (DescryImage) one = NULL, two = NULL;
+      g_autoptr (DescryPicture) first = descry_compose (before, DESCRY_SPLIT_TRAIN, 0, i, &one, &error), second = descry_compose (without, DESCRY_SPLIT_TRAIN, 0, i, &two, &error);
+
+      g_assert_no_error (error);
+      g_assert_cmpmem (one->pixels, 3 * 512 * 384, two->pixels, 3 * 512 * 384);
+    }
+  remove_tree (folder);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -374,6 +462,7 @@ main (int    argc,
   g_test_add_func ("/pictures/set", test_set);
   g_test_add_func ("/pictures/colors", test_colors);
   g_test_add_func ("/pictures/compose", test_compose);
+  g_test_add_func ("/pictures/clip-art", test_clip_art);
 
   return g_test_run ();
 }

@@ -230,9 +230,10 @@ read_table (const char *name)
 
 static void
 load_cutouts (DescryStock *stock,
-              const char  *folder)
+              const char  *folder,
+              const char  *table)
 {
-  g_auto (GStrv) lines = read_table ("cut-outs.tsv");
+  g_auto (GStrv) lines = read_table (table);
   guint i;
 
   for (i = 1; lines[i] != NULL; i++)
@@ -281,6 +282,7 @@ load_landscapes (DescryStock   *stock,
 
 DescryStock *
 descry_stock_load (const char    *folder,
+                   gboolean       clip_art,
                    GCancellable  *cancellable,
                    GError       **error)
 {
@@ -292,7 +294,9 @@ descry_stock_load (const char    *folder,
       stock->cutouts[i] = g_ptr_array_new_with_free_func ((GDestroyNotify) descry_cutout_free);
       stock->landscapes[i] = g_ptr_array_new_with_free_func (free_landscape);
     }
-  load_cutouts (stock, folder);
+  load_cutouts (stock, folder, "cut-outs.tsv");
+  if (clip_art)
+    load_cutouts (stock, folder, "clip-art.tsv");
   if (!load_landscapes (stock, folder, cancellable, error))
     return NULL;
 

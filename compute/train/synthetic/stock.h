@@ -2,7 +2,7 @@
  *
  * They come from Debian packages that are unpacked side by side below one folder, FOLDER/PACKAGE/usr/share/…
  * (./dev pictures fetches them); nothing of them is in the source tree. Which file shows what is in
- * resources/tables/cut-outs.tsv and landscapes.tsv.
+ * resources/tables/cut-outs.tsv (photographs), clip-art.tsv (drawings and emoji) and landscapes.tsv.
  *
  * A file's split follows from its base name without extension (descry_split_of()); a composition uses files of one
  * split only.
@@ -42,8 +42,9 @@ typedef struct
   guint      missing; /* files of the tables that were not there or could not be read */
 } DescryStock;
 
-/* Reads all files of the tables. An error if a split has no cut-out or no landscape. */
-DescryStock *descry_stock_load (const char *folder, GCancellable *cancellable, GError **error);
+/* Reads all files of the tables. An error if a split has no cut-out or no landscape. Without @clip_art a composition of a
+ * seed is the same whether or not drawings are there. */
+DescryStock *descry_stock_load (const char *folder, gboolean clip_art, GCancellable *cancellable, GError **error);
 void         descry_stock_free (DescryStock *stock);
 
 /* An RGBA picture from PNG bytes, bounded; NULL if it is none. */
