@@ -148,7 +148,7 @@ run_child (const char *what,
   g_autoptr (DescryImage) image = NULL;
   g_autoptr (DescryScene) scene = NULL;
   g_autoptr (DescryTurn) turn = NULL;
-  const DescryAskOptions options = { .threshold = DESCRY_SCENE_THRESHOLD, .max_tokens = 24 };
+  const DescryAskOptions options = { .threshold = DESCRY_SCENE_THRESHOLD, .max_tokens = strcmp (what, "start") == 0 ? 1 : 24 };
 
   g_signal_connect (engine, "text", G_CALLBACK (text_cb), first_token);
   if (strcmp (what, "pipeline") == 0)

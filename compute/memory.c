@@ -10,8 +10,10 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define PAGE 4096
+#define LARGE_PAGE ((gsize) 2 << 20)
 
 static gint fail_at; /* 0: never; else the call that fails */
 static gint calls;
@@ -29,9 +31,9 @@ must_fail (void)
 }
 
 static void
-count_in (gpointer memory)
+count_in (gsize bytes)
 {
-  gsize now = __atomic_add_fetch (&live_bytes, malloc_usable_size (memory), __ATOMIC_RELAXED);
+  gsize now = __atomic_add_fetch (&live_bytes, bytes, __ATOMIC_RELAXED);
   gsize peak = __atomic_load_n (&peak_bytes, __ATOMIC_RELAXED);
 
   g_atomic_int_inc (&live);
@@ -50,7 +52,7 @@ descry_try_alloc (gsize count,
 
   memory = calloc (MAX (count, 1), MAX (size, 1));
   if (memory != NULL)
-    count_in (memory);
+    count_in (malloc_usable_size (memory));
 
   return memory;
 }
@@ -66,7 +68,7 @@ descry_try_alloc_pages (gsize bytes)
   if (posix_memalign (&memory, PAGE, MAX ((bytes + PAGE - 1) / PAGE, 1) * PAGE) != 0)
     return NULL;
 
-  count_in (memory);
+  count_in (malloc_usable_size (memory));
   return memory;
 }
 
@@ -79,6 +81,45 @@ descry_free (gpointer memory)
   g_atomic_int_add (&live, -1);
   __atomic_sub_fetch (&live_bytes, malloc_usable_size (memory), __ATOMIC_RELAXED);
   free (memory);
+}
+
+gpointer
+descry_try_alloc_large (gsize bytes)
+{
+  guint8 *memory, *start;
+  gsize before;
+
+  if (must_fail () || bytes == 0 || bytes > G_MAXSSIZE - LARGE_PAGE)
+    return NULL;
+
+  /* A large page lies at a multiple of its size, which the system does not promise: more is asked for and given back. */
+  memory = mmap (NULL, bytes + LARGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED)
+    return NULL;
+  start = (guint8 *) (((guintptr) memory + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE);
+  before = (gsize) (start - memory);
+  bytes = (bytes + PAGE - 1) / PAGE * PAGE;
+  if (before > 0)
+    munmap (memory, before);
+  if (before < LARGE_PAGE)
+    munmap (start + bytes, LARGE_PAGE - before);
+  madvise (start, bytes, MADV_HUGEPAGE); /* a wish */
+
+  count_in (bytes);
+  return start;
+}
+
+void
+descry_free_large (gpointer memory,
+                   gsize    bytes)
+{
+  if (memory == NULL)
+    return;
+
+  bytes = (bytes + PAGE - 1) / PAGE * PAGE;
+  g_atomic_int_add (&live, -1);
+  __atomic_sub_fetch (&live_bytes, bytes, __ATOMIC_RELAXED);
+  munmap (memory, bytes);
 }
 
 void

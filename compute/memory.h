@@ -22,6 +22,12 @@ gpointer descry_try_alloc_pages (gsize bytes);
 
 void     descry_free      (gpointer memory);
 
+/* The same for what is large and stays: zeroed, from the system, in large pages where it has them, which saves most of the
+ * faults of filling it. Free with descry_free_large() and the same size. */
+gpointer descry_try_alloc_large (gsize bytes);
+void     descry_free_large      (gpointer memory,
+                                 gsize    bytes);
+
 /* Tests only: the @nth call from now fails (1 is the next); 0 switches failing off. */
 void     descry_memory_fail_at (guint nth);
 

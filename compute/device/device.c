@@ -12,6 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compute/memory.h"
+
+/* Memory for weights is taken from the system in such pieces; what is not used of one costs nothing. */
+#define CHUNK ((gsize) 64 << 20)
+#define CHUNK_STEP 4096 /* where weights begin */
+#define LEAST_HOST (64u << 10)
+
 static const struct
 {
   cl_int      code;
@@ -110,9 +117,22 @@ free_kernel (gpointer data)
 }
 
 static void
+free_chunk (gpointer data)
+{
+  DescryHostChunk *chunk = data;
+
+  descry_free_large (chunk->memory, chunk->bytes);
+  g_free (chunk);
+}
+
+static void
 free_program (gpointer data)
 {
-  clReleaseProgram (data);
+  DescryProgram *program = data;
+
+  if (program->program != NULL)
+    clReleaseProgram (program->program);
+  g_free (program);
 }
 
 /* The info with this index, or the first usable one whose platform or name holds the text. */
@@ -179,10 +199,13 @@ descry_device_open (const char    *selector,
   }
   device->info = info;
   device->family = family != DESCRY_FAMILY_AUTO ? family : info->family;
+  g_mutex_init (&device->programs_lock);
+  g_cond_init (&device->program_built);
   device->programs = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, free_program);
   device->kernels = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, free_kernel);
   device->pool = g_array_new (FALSE, FALSE, sizeof (DescryPoolBuffer));
   device->facts = g_hash_table_new_full (NULL, NULL, NULL, g_free);
+  device->chunks = g_ptr_array_new_with_free_func (free_chunk);
   device->events = g_ptr_array_new ();
   device->profiling = g_strcmp0 (g_getenv ("DESCRY_PROFILE"), "1") == 0;
 
@@ -215,6 +238,7 @@ descry_device_free (DescryDevice *device)
   if (device == NULL)
     return;
 
+  g_clear_pointer (&device->warming, g_thread_join);
   if (device->queue != NULL)
     {
       clFinish (device->queue);
@@ -235,7 +259,10 @@ descry_device_free (DescryDevice *device)
   g_clear_pointer (&device->mark, clReleaseEvent);
   g_clear_pointer (&device->queue, clReleaseCommandQueue);
   g_clear_pointer (&device->context, clReleaseContext);
+  g_clear_pointer (&device->chunks, g_ptr_array_unref);
   g_clear_pointer (&device->info, descry_device_info_free);
+  g_mutex_clear (&device->programs_lock);
+  g_cond_clear (&device->program_built);
   g_free (device->gemm_ranks);
   g_free (device);
 }
@@ -278,24 +305,50 @@ fits (guint64 have,
   return have >= need && have <= need + need / 4 + 4096;
 }
 
+static gboolean
+check_size (DescryDevice *device,
+            guint64       bytes,
+            GError      **error)
+{
+  if (bytes <= device->info->max_allocation || device->info->max_allocation == 0)
+    return TRUE;
+
+  g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "A buffer of %" G_GUINT64_FORMAT " MiB is needed, %s allows %" G_GUINT64_FORMAT " MiB",
+               bytes >> 20, device->info->name, device->info->max_allocation >> 20);
+  return FALSE;
+}
+
+static void
+note_buffer (DescryDevice    *device,
+             cl_mem           buffer,
+             guint64          bytes,
+             DescryHostChunk *chunk)
+{
+  DescryBufferFacts *facts = g_new (DescryBufferFacts, 1);
+
+  facts->bytes = bytes;
+  facts->serial = ++device->serial;
+  facts->chunk = chunk;
+  g_hash_table_insert (device->facts, buffer, facts);
+  device->stats.buffers++;
+  device->stats.buffer_allocations++;
+  device->stats.live_bytes += bytes;
+  device->stats.peak_bytes = MAX (device->stats.peak_bytes, device->stats.live_bytes);
+}
+
 cl_mem
 descry_device_buffer_take (DescryDevice  *device,
                            guint64        bytes,
                            GError       **error)
 {
   guint best = G_MAXUINT;
-  DescryBufferFacts *facts;
   cl_mem buffer;
   cl_int code;
   guint i;
 
   bytes = MAX (bytes, 64);
-  if (bytes > device->info->max_allocation && device->info->max_allocation > 0)
-    {
-      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "A buffer of %" G_GUINT64_FORMAT " MiB is needed, %s allows %" G_GUINT64_FORMAT " MiB",
-                   bytes >> 20, device->info->name, device->info->max_allocation >> 20);
-      return NULL;
-    }
+  if (!check_size (device, bytes, error))
+    return NULL;
 
   for (i = 0; i < device->pool->len; i++)
     {
@@ -325,15 +378,102 @@ descry_device_buffer_take (DescryDevice  *device,
       return NULL;
     }
 
-  facts = g_new (DescryBufferFacts, 1);
-  facts->bytes = bytes;
-  facts->serial = ++device->serial;
-  g_hash_table_insert (device->facts, buffer, facts);
-  device->stats.buffers++;
-  device->stats.buffer_allocations++;
-  device->stats.live_bytes += bytes;
-  device->stats.peak_bytes = MAX (device->stats.peak_bytes, device->stats.live_bytes);
+  note_buffer (device, buffer, bytes, NULL);
+  return buffer;
+}
 
+gpointer
+descry_device_host_take (DescryDevice *device,
+                         guint64       bytes,
+                         GError      **error)
+{
+  DescryHostChunk *chunk = device->chunks->len > 0 ? g_ptr_array_index (device->chunks, device->chunks->len - 1) : NULL;
+  gpointer memory;
+
+  /* A processor's driver has no memory of its own; what calls itself unified may still copy. Little is not worth a large page. */
+  if (device->info->family != DESCRY_FAMILY_CPU || !device->info->unified || bytes < LEAST_HOST)
+    return NULL;
+  if (!check_size (device, bytes, error))
+    return NULL;
+
+  bytes = (bytes + CHUNK_STEP - 1) / CHUNK_STEP * CHUNK_STEP;
+  if (chunk == NULL || chunk->bytes - chunk->used < bytes)
+    {
+      gsize wanted = MAX (CHUNK, bytes);
+
+      memory = descry_try_alloc_large (wanted);
+      if (memory == NULL)
+        {
+          g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "No memory for %" G_GSIZE_FORMAT " MiB of weights", wanted >> 20);
+          return NULL;
+        }
+      chunk = g_new0 (DescryHostChunk, 1);
+      chunk->memory = memory;
+      chunk->bytes = wanted;
+      g_ptr_array_add (device->chunks, chunk);
+    }
+
+  memory = chunk->memory + chunk->used;
+  chunk->used += bytes;
+  chunk->live++;
+  return memory;
+}
+
+static DescryHostChunk *
+find_chunk (DescryDevice *device,
+            gpointer      memory)
+{
+  const guint8 *at = memory;
+  guint i;
+
+  for (i = 0; i < device->chunks->len; i++)
+    {
+      DescryHostChunk *chunk = g_ptr_array_index (device->chunks, i);
+
+      if (at >= chunk->memory && at < chunk->memory + chunk->bytes)
+        return chunk;
+    }
+
+  g_return_val_if_reached (NULL);
+}
+
+/* The last piece of a chunk takes it along, once the device is done with what used it. */
+static void
+leave_chunk (DescryDevice    *device,
+             DescryHostChunk *chunk)
+{
+  if (--chunk->live > 0)
+    return;
+
+  clFinish (device->queue);
+  g_ptr_array_remove (device->chunks, chunk);
+}
+
+void
+descry_device_host_give (DescryDevice *device,
+                         gpointer      memory)
+{
+  leave_chunk (device, find_chunk (device, memory));
+}
+
+cl_mem
+descry_device_host_buffer (DescryDevice *device,
+                           gpointer      memory,
+                           guint64       bytes,
+                           GError      **error)
+{
+  DescryHostChunk *chunk = find_chunk (device, memory);
+  cl_int code;
+  cl_mem buffer = clCreateBuffer (device->context, CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR, bytes, memory, &code);
+
+  if (code != CL_SUCCESS)
+    {
+      descry_cl_set_error (error, code, "No buffer over %" G_GUINT64_FORMAT " KiB of memory on %s", bytes >> 10, device->info->name);
+      leave_chunk (device, chunk);
+      return NULL;
+    }
+
+  note_buffer (device, buffer, bytes, chunk);
   return buffer;
 }
 
@@ -355,13 +495,17 @@ descry_device_buffer_free (DescryDevice *device,
                            cl_mem        buffer)
 {
   const DescryBufferFacts *facts = g_hash_table_lookup (device->facts, buffer);
+  DescryHostChunk *chunk;
 
   g_return_if_fail (facts != NULL);
 
+  chunk = facts->chunk;
   device->stats.live_bytes -= facts->bytes;
   device->stats.buffers--;
   g_hash_table_remove (device->facts, buffer);
   clReleaseMemObject (buffer);
+  if (chunk != NULL)
+    leave_chunk (device, chunk);
 }
 
 void

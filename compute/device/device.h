@@ -103,9 +103,8 @@ const DescryDeviceStats *descry_device_stats  (DescryDevice *device);
  * @name: name of a `__kernel` function in compute/kernels/
  * @defines: (nullable): extra compiler options, e.g. "-D HEAD_DIM=64"
  *
- * All files of the device's family (`*.cpu.cl` or `*.gpu.cl`) and the shared ones
- * (`*.any.cl`) form one program for each distinct @defines; without @defines it is the base
- * program. Kernels are kept; ask again freely, or keep the pointer while the device lives.
+ * Files of the device's family (`*.cpu.cl` or `*.gpu.cl`) and the shared ones (`*.any.cl`) form a few programs, of which
+ * the one that has the kernel is built, anew for each distinct @defines. Kernels are kept; ask again freely, or keep the pointer while the device lives.
  *
  * Returns: (transfer none): the kernel or %NULL
  */
@@ -114,7 +113,11 @@ DescryKernel *descry_device_kernel (DescryDevice  *device,
                                     const char    *defines,
                                     GError       **error);
 
-/* Compiles the base program now, so that the first click does not wait for it. */
+/* Begins to compile the base program, and that of pictures, on a thread of its own. */
+void     descry_device_warm_begin (DescryDevice *device,
+                                   gboolean      pictures);
+
+/* Compiles the base program now, or waits for it, so that the first click does not. */
 gboolean descry_device_warm (DescryDevice  *device,
                              GError       **error);
 

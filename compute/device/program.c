@@ -1,7 +1,8 @@
 /* program.c - from embedded sources to kernels
  *
- * All sources of a family make one program, because a program costs far more than a kernel in it:
- * 24 programs took 1.0 s warm on PoCL, one with the same kernels 0.08 s.
+ * A program costs far more than a kernel in it (on PoCL 25 ms to open a known one, and half a millisecond for each kernel), so
+ * the sources make few: what every network needs and a language model needs besides, and what only pictures, training, or
+ * weights of rarer formats need. Each is built when its first kernel is wanted, or ahead on a thread.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -43,6 +44,67 @@ append_source (GString     *source,
   return TRUE;
 }
 
+typedef enum { GROUP_BASE, GROUP_PICTURES, GROUP_TRAINING, GROUP_FORMATS, N_GROUPS } Group;
+
+/* Files without their endings that belong to a group other than the base, and beginnings of the names of their kernels. */
+static const char *const group_files[N_GROUPS][10] = {
+  [GROUP_PICTURES] = { "conv", "pairs", "residual", "resample", "winograd", "components" },
+  [GROUP_TRAINING] = { "backward", "bench" },
+  [GROUP_FORMATS] = { "products-rest" },
+};
+static const char *const group_kernels[N_GROUPS][20] = {
+  [GROUP_PICTURES] = { "conv_", "max_pool", "resize_", "scale_channels", "global_mean", "winograd_", "components_", "squares_set" },
+  [GROUP_TRAINING] = { "matmul_", "gather_rows", "scatter_rows", "norm_stats", "norm_dx", "norm_dweight", "sum_rows", "swiglu_backward", "activate_backward",
+                       "attention_row_stats", "attention_dq", "attention_dkv", "cross_entropy", "adamw", "squares", "bench_" },
+};
+/* What that group has besides: the functions that it uses. */
+static const char *const formats_use[] = { "a-common", "gemv-formats", "gemv", NULL };
+static const char *const rare_formats[] = { "_q5_0", "_q5_1", "_iq4_nl", "_q4_k", "_q5_k", "_q6_k", NULL };
+
+static Group
+find_group (DescryFamily family,
+            const char  *kernel)
+{
+  guint group, i;
+
+  /* The longer name decides: "squares_set" stands before "squares". */
+  for (group = 0; group < N_GROUPS; group++)
+    for (i = 0; i < G_N_ELEMENTS (group_kernels[group]) && group_kernels[group][i] != NULL; i++)
+      if (g_str_has_prefix (kernel, group_kernels[group][i]))
+        return group;
+  if (family == DESCRY_FAMILY_CPU && (g_str_has_prefix (kernel, "gemv_") || g_str_has_prefix (kernel, "expand_") || g_str_has_prefix (kernel, "embed_")))
+    for (i = 0; rare_formats[i] != NULL; i++)
+      if (strstr (kernel, rare_formats[i]) != NULL)
+        return GROUP_FORMATS;
+
+  return GROUP_BASE;
+}
+
+static gboolean
+belongs (const char *name,
+         Group       group)
+{
+  g_autofree char *stem = g_strndup (name, strcspn (name, "."));
+  guint i, j;
+
+  for (i = 0; i < N_GROUPS; i++)
+    for (j = 0; j < G_N_ELEMENTS (group_files[i]) && group_files[i][j] != NULL; j++)
+      if (strcmp (stem, group_files[i][j]) == 0)
+        return i == group;
+
+  switch (group)
+    {
+    case GROUP_BASE:
+      return TRUE;
+
+    case GROUP_FORMATS:
+      return g_strv_contains (formats_use, stem);
+
+    default:
+      return strcmp (stem, "a-common") == 0;
+    }
+}
+
 static int
 compare_names (gconstpointer a,
                gconstpointer b)
@@ -52,6 +114,7 @@ compare_names (gconstpointer a,
 
 static char *
 collect_sources (DescryFamily   family,
+                 Group          group,
                  GError       **error)
 {
   g_auto (GStrv) names = g_resource_enumerate_children (descry_kernels_get_resource (), KERNEL_PATH, G_RESOURCE_LOOKUP_FLAGS_NONE, error);
@@ -67,7 +130,7 @@ collect_sources (DescryFamily   family,
   if (!append_source (source, "prologue.cl", error))
     return NULL;
   for (i = 0; names[i] != NULL; i++)
-    if (g_str_has_suffix (names[i], own) || g_str_has_suffix (names[i], ".any.cl"))
+    if ((g_str_has_suffix (names[i], own) || g_str_has_suffix (names[i], ".any.cl")) && belongs (names[i], group))
       if (!append_source (source, names[i], error))
         return NULL;
 
@@ -92,15 +155,18 @@ read_log (DescryDevice *device,
 
 static cl_program
 build_program (DescryDevice  *device,
+               Group          group,
                const char    *defines,
+               gboolean      *hit,
                GError       **error)
 {
-  g_autofree char *source = collect_sources (device->family, error);
+  g_autofree char *source = collect_sources (device->family, group, error);
   g_autofree char *options = g_strdup_printf (OPTIONS " -D DESCRY_CPU=%d %s", device->family == DESCRY_FAMILY_CPU, defines);
   const char *text = source;
   cl_program program;
   cl_int code;
 
+  *hit = FALSE;
   if (source == NULL)
     return NULL;
 
@@ -109,7 +175,7 @@ build_program (DescryDevice  *device,
       program = descry_program_cache_load (device, source, options);
       if (program != NULL)
         {
-          device->stats.cache_hits++;
+          *hit = TRUE;
           return program;
         }
     }
@@ -131,10 +197,79 @@ build_program (DescryDevice  *device,
       return NULL;
     }
 
-  device->stats.program_builds++;
   if (descry_program_cache_wanted (device->info))
     descry_program_cache_store (device, source, options, program);
   return program;
+}
+
+/* From any thread: who comes while another builds the program waits for it. One that could not be built is tried again. */
+static cl_program
+get_program (DescryDevice  *device,
+             Group          group,
+             const char    *defines,
+             GError       **error)
+{
+  g_autofree char *key = g_strdup_printf ("%u %s", group, defines);
+  DescryProgram *entry;
+  cl_program program;
+  GError *problem = NULL;
+  gboolean hit;
+
+  g_mutex_lock (&device->programs_lock);
+  entry = g_hash_table_lookup (device->programs, key);
+  if (entry == NULL)
+    {
+      entry = g_new0 (DescryProgram, 1);
+      g_hash_table_insert (device->programs, g_strdup (key), entry);
+    }
+  while (entry->building)
+    g_cond_wait (&device->program_built, &device->programs_lock);
+  if (entry->program == NULL)
+    {
+      entry->building = TRUE;
+      g_mutex_unlock (&device->programs_lock);
+      program = build_program (device, group, defines, &hit, &problem);
+      g_mutex_lock (&device->programs_lock);
+      if (program != NULL && hit)
+        device->stats.cache_hits++;
+      else if (program != NULL)
+        device->stats.program_builds++;
+      entry->program = program;
+      entry->building = FALSE;
+      g_cond_broadcast (&device->program_built);
+    }
+  program = entry->program;
+  g_mutex_unlock (&device->programs_lock);
+
+  if (problem != NULL)
+    g_propagate_error (error, problem);
+  return program;
+}
+
+static gpointer
+warm_thread (gpointer data)
+{
+  DescryDevice *device = data;
+  g_autoptr (GError) error = NULL;
+
+  /* Whoever needs a kernel of a program that does not compile is told why. */
+  if (get_program (device, GROUP_BASE, "", &error) != NULL && device->warm_pictures)
+    get_program (device, GROUP_PICTURES, "", &error);
+  if (error != NULL)
+    g_debug ("%s", error->message);
+
+  return NULL;
+}
+
+void
+descry_device_warm_begin (DescryDevice *device,
+                          gboolean      pictures)
+{
+  if (device->warming != NULL)
+    return;
+
+  device->warm_pictures = pictures;
+  device->warming = g_thread_try_new ("descry-kernels", warm_thread, device, NULL);
 }
 
 gboolean
@@ -164,14 +299,9 @@ descry_device_kernel (DescryDevice  *device,
   if (kernel != NULL)
     return kernel;
 
-  program = g_hash_table_lookup (device->programs, defines);
+  program = get_program (device, find_group (device->family, name), defines, error);
   if (program == NULL)
-    {
-      program = build_program (device, defines, error);
-      if (program == NULL)
-        return NULL;
-      g_hash_table_insert (device->programs, g_strdup (defines), program);
-    }
+    return NULL;
 
   handle = clCreateKernel (program, name, &code);
   if (code != CL_SUCCESS)

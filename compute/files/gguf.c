@@ -598,6 +598,21 @@ descry_gguf_read (DescryGguf             *self,
   return bytes;
 }
 
+gboolean
+descry_gguf_read_part (DescryGguf             *self,
+                       const DescryGgufTensor *tensor,
+                       guint64                 at,
+                       gpointer                bytes,
+                       gsize                   n,
+                       GError                **error)
+{
+  if (at > tensor->bytes || n > tensor->bytes - at)
+    return descry_file_fail (self->file, error, "tensor '%s': %" G_GSIZE_FORMAT " bytes wanted at %" G_GUINT64_FORMAT ", it has %" G_GUINT64_FORMAT,
+                             tensor->name, n, at, tensor->bytes);
+
+  return descry_file_read (self->file, tensor->offset + at, bytes, n, error);
+}
+
 /* Piece by piece, so that both forms of a large tensor are never in memory at once. */
 static gboolean
 read_values (DescryGguf             *self,

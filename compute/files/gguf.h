@@ -66,6 +66,7 @@ const DescryGgufTensor *descry_gguf_want (DescryGguf *gguf, const char *name, gu
 
 /* All bytes of @tensor (@tensor->bytes of them), or as f32 (@tensor->count). Free with descry_free(). */
 gpointer    descry_gguf_read     (DescryGguf *gguf, const DescryGgufTensor *tensor, GError **error);
+gboolean    descry_gguf_read_part (DescryGguf *gguf, const DescryGgufTensor *tensor, guint64 at, gpointer bytes, gsize n, GError **error); /* from any thread */
 float      *descry_gguf_read_f32 (DescryGguf *gguf, const DescryGgufTensor *tensor, GError **error);
 
 /* Writer: keys and tensors are collected, then written to a temporary name, synced and renamed. */

@@ -14,35 +14,6 @@
  */
 
 #define GEMM_PANEL 32
-#define FLAG_BIAS 1
-#define FLAG_RESIDUAL 2
-
-/* Sixteen columns of one row of c, of which @valid exist. */
-inline void
-gemm_store (float16 v, __global float *c, const __global float *bias, const __global float *residual, const uint flags, const uint act, const float scale, const uint valid)
-{
-  if (valid >= 16)
-    {
-      if (flags & FLAG_BIAS)
-        v += vload16 (0, bias);
-      v = descry_activate16 (v, act) * scale;
-      if (flags & FLAG_RESIDUAL)
-        v += vload16 (0, residual);
-      vstore16 (v, 0, c);
-    }
-  else
-    {
-      float part[16];
-
-      vstore16 (v, 0, part);
-      for (uint i = 0; i < valid; i++)
-        {
-          const float y = descry_activate (part[i] + (flags & FLAG_BIAS ? bias[i] : 0.0f), act) * scale;
-
-          c[i] = y + (flags & FLAG_RESIDUAL ? residual[i] : 0.0f);
-        }
-    }
-}
 
 #define GEMM(ROWS, STEP, PARTS)                                                                             \
   __kernel __attribute__ ((reqd_work_group_size (1, 1, 1))) void                                            \

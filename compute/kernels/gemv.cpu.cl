@@ -7,7 +7,8 @@
  * expand_FORMAT     panels first... of a weight              f32 [panel][k][32]          item a block: (k / 32, panels)
  * embed_FORMAT      ids i32 [m], weight                      f32 [m, k]                  item a row: (m)
  *
- * Weights lie as gemv-formats.cpu.cl says.
+ * Weights lie as gemv-formats.cpu.cl says. Here is what makes kernels of a format; products-common.cpu.cl and
+ * products-rest.cpu.cl make them.
  * Flags: 1 bias, 2 residual, 4 norm (y is divided by the RMS of a row of norm), 8 pair (rows n and N / 2 + n give silu
  * (first) * second), 16 next (next = y * next_weight).
  * shape: offsets and pitches of x and y, m, n, k, flags, offsets and pitches of the rest, act; one argument, since drivers
@@ -171,10 +172,6 @@ gemv_norm (__global const float *x, const uint k, const float eps)
       y[y_at + (ulong) row * y_pitch + c] = FLOAT_##FORMAT (from, c, id % 32);                              \
   }
 
-GEMV_FLOATS (f32)
-GEMV_FLOATS (f16)
-GEMV_FLOATS (bf16)
-
 /* The products of a block's numbers first, in two parts (the halves, where these have scales of their own), then the
  * scales; and the minimum, which every column has, times the sum of x. */
 #define GEMV_KERNEL(NAME, FORMAT, ROWS)                                                                     \
@@ -266,16 +263,6 @@ GEMV_FLOATS (bf16)
                                               + MINIMUM_##FORMAT (1, head, block, lane);                    \
       }                                                                                                     \
   }
-
-GEMV (q8_0)
-GEMV (q4_0)
-GEMV (q4_1)
-GEMV (q5_0)
-GEMV (q5_1)
-GEMV (iq4_nl)
-GEMV (q4_k)
-GEMV (q5_k)
-GEMV (q6_k)
 
 #ifdef __AVX512F__
 
@@ -376,15 +363,5 @@ dot_levels (const int16 q)
   }                                                                                                         \
                                                                                                             \
   GEMV_ENTRY (gemv_##FORMAT##_dot, 1, DotInput input; dot_input (&input, in[0], k);, &input)
-
-GEMV_DOT (q8_0)
-GEMV_DOT (q4_0)
-GEMV_DOT (q4_1)
-GEMV_DOT (q5_0)
-GEMV_DOT (q5_1)
-GEMV_DOT (iq4_nl)
-GEMV_DOT (q4_k)
-GEMV_DOT (q5_k)
-GEMV_DOT (q6_k)
 
 #endif

@@ -250,6 +250,13 @@ generate (Question             *question,
   return problem == NULL;
 }
 
+/* The adapters were trained on talk about pictures and would only harm other talk. */
+gboolean
+descry_ask_wants_adapter (const DescryJob *job)
+{
+  return !job->options.no_lora && (job->image != NULL || job->scene != NULL);
+}
+
 DescryTurn *
 descry_ask_run (DescryPipeline       *pipeline,
                 const DescryJob      *job,
@@ -276,8 +283,7 @@ descry_ask_run (DescryPipeline       *pipeline,
   question.job = job;
   question.turn = turn;
   question.ids = ids;
-  /* The adapters were trained on talk about pictures and would only harm other talk. */
-  descry_pipeline_set_adapter (pipeline, !job->options.no_lora && (job->image != NULL || job->scene != NULL));
+  descry_pipeline_set_adapter (pipeline, descry_ask_wants_adapter (job));
   question.language = descry_pipeline_language (pipeline, cancellable, &problem);
   if (problem == NULL)
     write_prompt (&question);

@@ -19,6 +19,9 @@ typedef struct
   gpointer data;
 } DescryAskHooks;
 
+/* Whether @job's answer is given with the adapters in the llm slot. */
+gboolean    descry_ask_wants_adapter (const DescryJob *job);
+
 /* Answers @job's question. Stopped by the job's cancellable, it returns what there is, marked. (transfer full) */
 DescryTurn *descry_ask_run (DescryPipeline *pipeline, const DescryJob *job, const DescryAskHooks *hooks, GCancellable *cancellable, GError **error);
 

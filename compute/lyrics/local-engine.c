@@ -199,13 +199,61 @@ open_language_device (DescryLocalEngine *self)
   g_clear_error (&problem);
 }
 
-/* Device and bundle, in either order of trouble: the status names both. Its stages are of no job: all wait for them. */
+/* A device on its way, while files are read that need none. */
+typedef struct
+{
+  const char   *selector;
+  gboolean      pictures; /* wanted soon */
+  DescryDevice *device;
+  GError       *error;
+} Opening;
+
+static gpointer
+open_thread (gpointer data)
+{
+  Opening *opening = data;
+
+  opening->device = descry_device_open_tried (opening->selector, DESCRY_FAMILY_AUTO, NULL, &opening->error);
+  if (opening->device != NULL)
+    descry_device_warm_begin (opening->device, opening->pictures);
+
+  return NULL;
+}
+
+/* Whether all that is wanted now is an answer without a picture; if so, whether with the adapters, and what stops it. */
+static gboolean
+waits_for_language (DescryLocalEngine *self,
+                    gboolean          *adapter,
+                    gboolean          *pictures,
+                    GCancellable     **cancellable)
+{
+  DescryJob *job;
+
+  g_mutex_lock (&self->lock);
+  job = g_queue_peek_head (&self->jobs[PRIORITY_ASK]);
+  if (!g_queue_is_empty (&self->jobs[PRIORITY_POINTED]) || !g_queue_is_empty (&self->jobs[PRIORITY_ANALYZE]))
+    job = NULL;
+  *pictures = job == NULL || job->image != NULL;
+  *adapter = job != NULL && descry_ask_wants_adapter (job);
+  if (job != NULL && g_task_get_cancellable (job->task) != NULL)
+    *cancellable = g_object_ref (g_task_get_cancellable (job->task));
+  g_mutex_unlock (&self->lock);
+
+  return job != NULL;
+}
+
+/* Device and bundle, in either order of trouble: the status names both. Its stages are of no job: all wait for them. If
+ * somebody waits for an answer the language model is read while the driver opens and the kernels are built. */
 static gboolean
 open_all (DescryLocalEngine *self,
           GError           **error)
 {
+  Opening opening = { .selector = self->device_name };
+  g_autoptr (GCancellable) cancellable = NULL;
+  gboolean adapter, language;
+  GThread *thread;
   DescryBundle *bundle;
-  GError *problem = NULL;
+  GError *problem = NULL, *bundle_problem = NULL;
 
   if (self->device != NULL && self->pipeline != NULL)
     return TRUE;
@@ -215,32 +263,60 @@ open_all (DescryLocalEngine *self,
   g_clear_pointer (&self->device_error, g_free);
   g_clear_pointer (&self->bundle_error, g_free);
 
-  self->device = descry_device_open_tried (self->device_name, DESCRY_FAMILY_AUTO, NULL, &problem);
+  language = waits_for_language (self, &adapter, &opening.pictures, &cancellable);
+  thread = g_thread_try_new ("descry-open", open_thread, &opening, NULL);
+  if (thread == NULL)
+    open_thread (&opening);
+
+  bundle = descry_bundle_open (self->bundle_name, &bundle_problem);
+  if (bundle != NULL)
+    {
+      self->pipeline = descry_pipeline_new (NULL, bundle, emit_stage, self);
+      descry_pipeline_set_adapter (self->pipeline, adapter || !language);
+      if (language)
+        descry_pipeline_prepare_language (self->pipeline, cancellable);
+    }
+
+  if (thread != NULL)
+    g_thread_join (thread);
+  self->device = opening.device;
+  problem = opening.error;
   if (self->device != NULL)
     {
       descry_engine_emit_stage (DESCRY_ENGINE (self), NULL, "kernels", -1.0, descry_device_info (self->device)->name);
+      if (self->pipeline != NULL)
+        {
+          descry_pipeline_set_device (self->pipeline, self->device);
+          open_language_device (self);
+          descry_pipeline_set_language_device (self->pipeline, self->language_device);
+          /* What is wrong with it is told to the job. */
+          if (language)
+            descry_pipeline_language (self->pipeline, cancellable, NULL);
+        }
       if (!descry_device_warm (self->device, &problem))
-        g_clear_pointer (&self->device, descry_device_free);
+        {
+          if (self->pipeline != NULL)
+            descry_pipeline_unload (self->pipeline);
+          g_clear_pointer (&self->language_device, descry_device_free);
+          g_clear_pointer (&self->device, descry_device_free);
+          if (self->pipeline != NULL)
+            {
+              descry_pipeline_set_language_device (self->pipeline, NULL);
+              descry_pipeline_set_device (self->pipeline, NULL);
+            }
+        }
     }
   if (self->device == NULL)
     {
       self->device_error = g_strdup (problem->message);
       g_propagate_error (error, g_steal_pointer (&problem));
     }
-
-  bundle = descry_bundle_open (self->bundle_name, &problem);
-  if (bundle != NULL)
+  if (bundle_problem != NULL)
     {
-      self->pipeline = descry_pipeline_new (self->device, bundle, emit_stage, self);
-      open_language_device (self);
-      descry_pipeline_set_language_device (self->pipeline, self->language_device);
-    }
-  else
-    {
-      self->bundle_error = g_strdup (problem->message);
+      self->bundle_error = g_strdup (bundle_problem->message);
       if (self->device != NULL)
-        g_propagate_error (error, g_steal_pointer (&problem));
-      g_clear_error (&problem);
+        g_propagate_error (error, g_steal_pointer (&bundle_problem));
+      g_clear_error (&bundle_problem);
     }
 
   publish_status (self);

@@ -30,6 +30,7 @@ struct _DescryPipeline
   DescryConnector    *connector;
   char               *connector_reason; /* why there is none; asked once */
   DescryLanguage      language;
+  DescryGguf         *language_file; /* prepared, not loaded yet; or NULL */
   gboolean            no_adapter;
 
   /* Of the picture asked about last. */
@@ -53,12 +54,20 @@ descry_pipeline_new (DescryDevice   *device,
   return pipeline;
 }
 
+void
+descry_pipeline_set_device (DescryPipeline *pipeline,
+                            DescryDevice   *device)
+{
+  pipeline->device = device;
+}
+
 static void
 unload_language (DescryPipeline *pipeline)
 {
   g_clear_pointer (&pipeline->language.session, descry_llama_session_free);
   g_clear_pointer (&pipeline->language.model, descry_llama_free);
   g_clear_pointer (&pipeline->language.tokenizer, descry_tokenizer_free);
+  g_clear_pointer (&pipeline->language_file, descry_gguf_free);
 }
 
 void
@@ -362,6 +371,25 @@ descry_pipeline_set_adapter (DescryPipeline *pipeline,
   unload_language (pipeline);
 }
 
+void
+descry_pipeline_prepare_language (DescryPipeline *pipeline,
+                                  GCancellable   *cancellable)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (pipeline->language.session != NULL || pipeline->language_file != NULL)
+    return;
+
+  pipeline->language_file = find_file (pipeline, DESCRY_SLOT_LLM, NULL, FALSE, cancellable, &error);
+  if (pipeline->language_file != NULL)
+    pipeline->language.tokenizer = descry_tokenizer_new (pipeline->language_file, &error);
+  if (error != NULL)
+    {
+      g_debug ("prepared in vain: %s", error->message);
+      unload_language (pipeline);
+    }
+}
+
 DescryLanguage *
 descry_pipeline_language (DescryPipeline *pipeline,
                           GCancellable   *cancellable,
@@ -371,13 +399,16 @@ descry_pipeline_language (DescryPipeline *pipeline,
 
   if (language->session == NULL)
     {
-      g_autoptr (DescryGguf) gguf = open_file (pipeline, DESCRY_SLOT_LLM, NULL, FALSE, cancellable, error);
+      g_autoptr (DescryGguf) gguf = g_steal_pointer (&pipeline->language_file);
       g_autoptr (DescryGguf) adapter = NULL;
       GError *problem = NULL;
 
       if (gguf == NULL)
+        gguf = open_file (pipeline, DESCRY_SLOT_LLM, NULL, FALSE, cancellable, error);
+      if (gguf == NULL)
         return NULL;
-      language->tokenizer = descry_tokenizer_new (gguf, &problem);
+      if (language->tokenizer == NULL)
+        language->tokenizer = descry_tokenizer_new (gguf, &problem);
       if (language->tokenizer != NULL)
         adapter = find_adapter (pipeline, gguf, cancellable, &problem);
       if (problem == NULL)

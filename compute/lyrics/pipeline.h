@@ -25,8 +25,9 @@ typedef struct _DescryPipeline DescryPipeline;
 /* @stage and @fraction as of the engine's "stage" signal. */
 typedef void (*DescryStageFunc) (const char *stage, double fraction, const char *detail, gpointer data);
 
-/* Takes @bundle, not @device. */
+/* Takes @bundle, not @device, which may come later. */
 DescryPipeline *descry_pipeline_new    (DescryDevice *device, DescryBundle *bundle, DescryStageFunc func, gpointer data);
+void            descry_pipeline_set_device (DescryPipeline *pipeline, DescryDevice *device); /* before any network is loaded */
 void            descry_pipeline_free   (DescryPipeline *pipeline);
 /* Frees every network and what it keeps on the device; the next use loads it again. */
 void            descry_pipeline_unload (DescryPipeline *pipeline);
@@ -61,6 +62,10 @@ void            descry_pipeline_set_language_device (DescryPipeline *pipeline, D
 
 /* Whether adapters in the llm slot are merged into its model (TRUE at first). A change loads the model anew. */
 void            descry_pipeline_set_adapter (DescryPipeline *pipeline, gboolean use);
+
+/* What can be read of the language model before there is a device: file and tokenizer. What is wrong is told by
+ * descry_pipeline_language(). */
+void            descry_pipeline_prepare_language (DescryPipeline *pipeline, GCancellable *cancellable);
 
 DescryLanguage *descry_pipeline_language (DescryPipeline *pipeline, GCancellable *cancellable, GError **error);
 

@@ -53,6 +53,15 @@ add_product (float       *w,
 }
 
 gboolean
+descry_adapter_has (DescryGguf *adapter,
+                    const char *name)
+{
+  g_autofree char *name_a = g_strconcat (name, ".lora_a", NULL);
+
+  return descry_gguf_find (adapter, name_a) != NULL;
+}
+
+gboolean
 descry_adapter_merge (DescryGguf     *adapter,
                       const char     *name,
                       guint           n,

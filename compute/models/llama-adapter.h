@@ -16,6 +16,9 @@ G_BEGIN_DECLS
 /* TRUE if @gguf says that it is an adapter. */
 gboolean descry_adapter_is (DescryGguf *gguf);
 
+/* TRUE if it changes the weight @name. */
+gboolean descry_adapter_has (DescryGguf *adapter, const char *name);
+
 /**
  * descry_adapter_merge:
  * @name: of the weight

@@ -131,6 +131,24 @@ load_vector (Loader       *loader,
   return ok && step (loader, found, error);
 }
 
+typedef struct
+{
+  DescryGguf             *gguf;
+  const DescryGgufTensor *tensor;
+} Source;
+
+static gboolean
+read_rows (gconstpointer source,
+           guint64       at,
+           gpointer      bytes,
+           gsize         n,
+           GError      **error)
+{
+  const Source *from = source;
+
+  return descry_gguf_read_part (from->gguf, from->tensor, at, bytes, n, error);
+}
+
 /* Weights of one input: the first n_parts of @names with @rows; joined if they can be. */
 static gboolean
 load_weights (Loader            *loader,
@@ -143,7 +161,8 @@ load_weights (Loader            *loader,
               GError           **error)
 {
   const DescryGgufTensor *found[3] = { NULL };
-  gpointer bytes[3] = { NULL };
+  gpointer bytes[3] = { NULL }; /* only of what adapters change: the rest goes from the file into its place */
+  Source sources[3];
   DescryWeightPart parts[3];
   gboolean ok = TRUE, joins = TRUE;
   guint i;
@@ -152,19 +171,22 @@ load_weights (Loader            *loader,
   for (i = 0; i < n_parts && ok; i++)
     {
       g_autofree char *name = layer == G_MAXUINT ? g_strdup (names[i]) : g_strdup_printf ("blk.%u.%s.weight", layer, names[i]);
+      DescryGgmlType type;
 
       found[i] = descry_gguf_want (loader->gguf, name, 2, (guint64[]) { cols, rows[i] }, error);
       g_hash_table_add (loader->known, g_strdup (name));
-      bytes[i] = found[i] != NULL ? descry_gguf_read (loader->gguf, found[i], error) : NULL;
-      ok = bytes[i] != NULL && step (loader, found[i], error);
-      if (ok)
+      ok = found[i] != NULL && step (loader, found[i], error);
+      if (!ok)
+        break;
+      type = found[i]->type;
+      if (loader->adapter != NULL && descry_adapter_has (loader->adapter, name))
         {
-          DescryGgmlType type = found[i]->type;
-
-          ok = loader->adapter == NULL || descry_adapter_merge (loader->adapter, name, rows[i], cols, &type, &bytes[i], error);
-          parts[i] = (DescryWeightPart) { type, rows[i], bytes[i] };
-          joins = joins && descry_weight_joins (parts[0].type, type);
+          bytes[i] = descry_gguf_read (loader->gguf, found[i], error);
+          ok = bytes[i] != NULL && descry_adapter_merge (loader->adapter, name, rows[i], cols, &type, &bytes[i], error);
         }
+      sources[i] = (Source) { loader->gguf, found[i] };
+      parts[i] = (DescryWeightPart) { type, rows[i], bytes[i], read_rows, &sources[i] };
+      joins = joins && descry_weight_joins (parts[0].type, type);
     }
 
   if (ok && joins)
@@ -175,7 +197,7 @@ load_weights (Loader            *loader,
   else
     for (i = 0; i < n_parts && ok; i++)
       {
-        linear->parts[i] = descry_weight_new (loader->model->device, found[i]->name, parts[i].type, rows[i], cols, bytes[i], error);
+        linear->parts[i] = descry_weight_new_joined (loader->model->device, found[i]->name, cols, &parts[i], 1, error);
         ok = linear->parts[i] != NULL;
       }
 

@@ -46,6 +46,8 @@ typedef struct
 
 const DescryWeightFormat *descry_weight_format_find       (DescryGgmlType            type); /* NULL: no kernels */
 gsize                     descry_weight_format_row        (const DescryWeightFormat *format, guint k);
+/* 32 rows of a format with scales at once; FALSE in @done: this format goes row by row. */
+gboolean                  descry_weight_format_pack_rows  (const DescryWeightFormat *format, guint k, const guint8 *const *rows, guint8 *panel, gboolean *done);
 /* One row, in GGML's layout; FALSE if a scale is not finite. Rows of f32, f16, bf16 may end inside a block. */
 gboolean                  descry_weight_format_pack_panel (const DescryWeightFormat *format, guint k, const guint8 *row, guint8 *panel, guint lane);
 gboolean                  descry_weight_format_pack_plain (const DescryWeightFormat *format, guint n, guint k, const guint8 *row, guint8 *data, guint r);

@@ -67,7 +67,9 @@ typedef struct
 {
   DescryGgmlType type;
   guint          n;
-  gconstpointer  data;
+  gconstpointer  data; /* the rows, or NULL: @read brings them, piece by piece, from several threads */
+  gboolean     (*read) (gconstpointer source, guint64 at, gpointer bytes, gsize n, GError **error);
+  gconstpointer  source;
 } DescryWeightPart;
 
 gboolean      descry_weight_joins      (DescryGgmlType a, DescryGgmlType b);

@@ -256,6 +256,68 @@ descry_weight_format_pack_panel (const DescryWeightFormat *format,
   return TRUE;
 }
 
+/* Four rows' words, sixteen bytes each, turned: word i of all four stand together. */
+typedef guint32 Words __attribute__ ((vector_size (16)));
+
+static inline void
+turn_words (const guint8 *const *rows,
+            guint            at,
+            guint8          *to)
+{
+  Words a, b, c, d, low, high, low2, high2, out[4];
+  guint i;
+
+  memcpy (&a, rows[0] + at, sizeof a);
+  memcpy (&b, rows[1] + at, sizeof b);
+  memcpy (&c, rows[2] + at, sizeof c);
+  memcpy (&d, rows[3] + at, sizeof d);
+  low = __builtin_shuffle (a, b, (Words) { 0, 4, 1, 5 });
+  high = __builtin_shuffle (a, b, (Words) { 2, 6, 3, 7 });
+  low2 = __builtin_shuffle (c, d, (Words) { 0, 4, 1, 5 });
+  high2 = __builtin_shuffle (c, d, (Words) { 2, 6, 3, 7 });
+  out[0] = __builtin_shuffle (low, low2, (Words) { 0, 1, 4, 5 });
+  out[1] = __builtin_shuffle (low, low2, (Words) { 2, 3, 6, 7 });
+  out[2] = __builtin_shuffle (high, high2, (Words) { 0, 1, 4, 5 });
+  out[3] = __builtin_shuffle (high, high2, (Words) { 2, 3, 6, 7 });
+  for (i = 0; i < 4; i++)
+    memcpy (to + i * DESCRY_PANEL * 4, &out[i], sizeof out[i]);
+}
+
+/* A block of these is its halves and then its quants, as they are. */
+gboolean
+descry_weight_format_pack_rows (const DescryWeightFormat *format,
+                                guint                     k,
+                                const guint8 *const      *rows,
+                                guint8                   *panel,
+                                gboolean                 *done)
+{
+  guint stride = descry_ggml_block_bytes (format->type), b, i, lane;
+  gboolean finite = TRUE;
+
+  *done = format->halves > 0 && format->super == 1 && format->high == 0;
+  if (!*done)
+    return TRUE;
+
+  for (b = 0; b < k / DESCRY_BLOCK; b++)
+    {
+      const guint at = b * stride, quants = at + format->halves * 2;
+
+      for (lane = 0; lane < DESCRY_PANEL; lane++)
+        for (i = 0; i < format->halves; i++)
+          {
+            memcpy (panel + (i * DESCRY_PANEL + lane) * 2, rows[lane] + at + i * 2, 2);
+            finite = finite && half_is_finite (get16 (rows[lane] + at + i * 2));
+          }
+      panel += format->halves * DESCRY_PANEL * 2;
+      for (i = 0; i < format->quants; i += 16)
+        for (lane = 0; lane < DESCRY_PANEL; lane += 4)
+          turn_words (rows + lane, quants + i, panel + i * DESCRY_PANEL + lane * 4);
+      panel += format->quants * DESCRY_PANEL;
+    }
+
+  return finite;
+}
+
 /* Rows one after another: quants first, then the high bits, the scale bytes, and each of the halves of all rows. */
 gboolean
 descry_weight_format_pack_plain (const DescryWeightFormat *format,

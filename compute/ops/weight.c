@@ -9,11 +9,13 @@
 
 #include "compute/ops/gemm-private.h"
 
+#include "compute/device/device-private.h"
 #include "compute/memory.h"
 
 /* Bytes sent to the device in one piece. */
 #define PIECE (16u << 20)
 #define MAX_PACKERS 8 /* threads */
+#define READ_BYTES (128u << 10) /* what one takes from a file at once */
 #define LEAST_SHARE (256u << 10) /* bytes that are worth one */
 
 const char *
@@ -38,11 +40,6 @@ upload (DescryWeight  *weight,
   guint shape = weight->bytes;
   gsize at;
 
-  if (weight->bytes >= G_MAXINT32)
-    {
-      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_SHAPE, "%s: %u×%u is too large for one buffer", weight->name, weight->n, weight->k);
-      return FALSE;
-    }
   if (!descry_tensor_alloc (weight->device, &weight->data, DESCRY_U8, 1, &shape, error))
     return FALSE;
 
@@ -56,7 +53,7 @@ upload (DescryWeight  *weight,
   return descry_run_finish (run, error);
 }
 
-/* Rows from @first to before @end, one thread's share. */
+/* Panels from @first to before @end, one thread's share. */
 typedef struct
 {
   const DescryWeight     *weight;
@@ -66,48 +63,140 @@ typedef struct
   GError                 *error;
 } Share;
 
+/* Points @rows at rows first to end - 1, of all parts one after another; what must be read goes into @scratch, @row_bytes each. */
+static gboolean
+fetch (Share         *share,
+       guint          first,
+       guint          end,
+       gsize          row_bytes,
+       guint8        *scratch,
+       const guint8 **rows,
+       DescryGgmlType *types)
+{
+  guint part, begin = 0, r;
+
+  for (part = 0; part < share->n_parts; begin += share->parts[part++].n)
+    {
+      const DescryWeightPart *p = &share->parts[part];
+      guint from = MAX (first, begin), to = MIN (end, begin + p->n);
+      guint8 *place = scratch + (gsize) (from - first) * row_bytes;
+      guint64 stride;
+
+      if (from >= to)
+        continue;
+      if (!descry_ggml_bytes (p->type, share->weight->k, &stride))
+        {
+          g_set_error (&share->error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "%s: rows of %u do not fit the blocks of type %d", share->weight->name, share->weight->k, p->type);
+          return FALSE;
+        }
+      if (p->data == NULL && !p->read (p->source, (from - begin) * stride, place, (to - from) * stride, &share->error))
+        return FALSE;
+      for (r = from; r < to; r++)
+        {
+          rows[r - first] = p->data != NULL ? (const guint8 *) p->data + (r - begin) * stride : place + (r - from) * stride;
+          types[r - first] = p->type;
+        }
+    }
+
+  return TRUE;
+}
+
+/* One row on its own; @values holds one in f32. */
+static gboolean
+pack_row (Share         *share,
+          guint          r,
+          const guint8  *row,
+          DescryGgmlType type,
+          float         *values)
+{
+  const DescryWeight *weight = share->weight;
+  const DescryWeightFormat *format = descry_weight_format_find (weight->type);
+  gboolean ok;
+
+  if (type != weight->type)
+    {
+      if (!descry_ggml_dequantise (type, row, weight->k, values))
+        {
+          g_set_error (&share->error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "%s: its type, %s, is not one of weights", weight->name, descry_ggml_name (type));
+          return FALSE;
+        }
+      row = (const guint8 *) values;
+    }
+  if (descry_device_family (weight->device) == DESCRY_FAMILY_CPU)
+    ok = descry_weight_format_pack_panel (format, weight->k, row,
+                                          share->packed + r / DESCRY_PANEL * descry_weight_format_row (format, weight->k) * DESCRY_PANEL, r % DESCRY_PANEL);
+  else
+    ok = descry_weight_format_pack_plain (format, weight->n, weight->k, row, share->packed, r);
+  if (!ok)
+    g_set_error (&share->error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "%s: row %u holds numbers that are not finite", weight->name, r);
+
+  return ok;
+}
+
+/* Panel @panel, the @n rows of which are there. */
+static gboolean
+pack_panel (Share                *share,
+            guint                 panel,
+            guint                 n,
+            const guint8 *const  *rows,
+            const DescryGgmlType *types,
+            float                *values)
+{
+  const DescryWeight *weight = share->weight;
+  const DescryWeightFormat *format = descry_weight_format_find (weight->type);
+  gboolean whole = n == DESCRY_PANEL && descry_device_family (weight->device) == DESCRY_FAMILY_CPU, done = FALSE;
+  guint i;
+
+  for (i = 0; i < n && whole; i++)
+    whole = types[i] == weight->type;
+  /* What is wrong is told row by row. */
+  if (whole && descry_weight_format_pack_rows (format, weight->k, rows, share->packed + panel * descry_weight_format_row (format, weight->k) * DESCRY_PANEL, &done) && done)
+    return TRUE;
+
+  for (i = 0; i < n; i++)
+    if (!pack_row (share, panel * DESCRY_PANEL + i, rows[i], types[i], values))
+      return FALSE;
+
+  return TRUE;
+}
+
 static gpointer
 pack_share (gpointer data)
 {
   Share *share = data;
   const DescryWeight *weight = share->weight;
-  gboolean panels = descry_device_family (weight->device) == DESCRY_FAMILY_CPU;
-  const DescryWeightFormat *format = descry_weight_format_find (weight->type);
-  gsize row_bytes = descry_weight_format_row (format, weight->k);
-  float *values = descry_try_alloc (weight->k, sizeof *values);
-  guint part, i, r = 0;
+  gsize row_bytes = 0;
+  guint64 stride;
+  guint step, panel, at, i;
+  const guint8 **rows;
+  DescryGgmlType *types;
+  guint8 *scratch;
+  float *values;
 
-  if (values == NULL)
+  for (i = 0; i < share->n_parts; i++)
+    if (descry_ggml_bytes (share->parts[i].type, weight->k, &stride))
+      row_bytes = MAX (row_bytes, stride);
+  /* As much at once as stays in the core's own cache. */
+  step = CLAMP (READ_BYTES / MAX (row_bytes * DESCRY_PANEL, 1), 1, MAX (share->end - share->first, 1));
+  values = descry_try_alloc (weight->k, sizeof *values);
+  scratch = descry_try_alloc ((gsize) step * DESCRY_PANEL, row_bytes);
+  rows = g_new (const guint8 *, step * DESCRY_PANEL);
+  types = g_new (DescryGgmlType, step * DESCRY_PANEL);
+  if (values == NULL || scratch == NULL)
     g_set_error (&share->error, DESCRY_ERROR, DESCRY_ERROR_OUT_OF_MEMORY, "%s: no memory for a row", weight->name);
 
-  for (part = 0; part < share->n_parts && share->error == NULL; part++)
+  for (panel = share->first; panel < share->end && share->error == NULL; panel += step)
     {
-      const DescryWeightPart *p = &share->parts[part];
-      guint64 stride;
+      guint first = panel * DESCRY_PANEL, end = MIN (MIN (panel + step, share->end) * DESCRY_PANEL, weight->n);
 
-      if (!descry_ggml_bytes (p->type, weight->k, &stride))
-        g_set_error (&share->error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "%s: rows of %u do not fit the blocks of type %d", weight->name, weight->k, p->type);
-      for (i = 0; i < p->n && share->error == NULL; i++, r++)
-        {
-          const guint8 *row = (const guint8 *) p->data + i * stride;
-
-          if (r < share->first || r >= share->end)
-            continue;
-          if (p->type != weight->type)
-            {
-              if (!descry_ggml_dequantise (p->type, row, weight->k, values))
-                {
-                  g_set_error (&share->error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "%s: its type, %s, is not one of weights", weight->name, descry_ggml_name (p->type));
-                  break;
-                }
-              row = (const guint8 *) values;
-            }
-          if (panels ? !descry_weight_format_pack_panel (format, weight->k, row, share->packed + r / DESCRY_PANEL * row_bytes * DESCRY_PANEL, r % DESCRY_PANEL)
-                     : !descry_weight_format_pack_plain (format, weight->n, weight->k, row, share->packed, r))
-            g_set_error (&share->error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD, "%s: row %u holds numbers that are not finite", weight->name, i);
-        }
+      if (fetch (share, first, end, row_bytes, scratch, rows, types))
+        for (at = first; at < end && pack_panel (share, at / DESCRY_PANEL, MIN (DESCRY_PANEL, end - at), rows + (at - first), types + (at - first), values); at += DESCRY_PANEL)
+          ;
     }
 
+  g_free (rows);
+  g_free (types);
+  descry_free (scratch);
   descry_free (values);
   return NULL;
 }
@@ -128,7 +217,7 @@ pack (const DescryWeight     *weight,
   for (i = 0; i < n; i++)
     {
       shares[i] = (Share) { .weight = weight, .parts = parts, .packed = packed, .n_parts = n_parts,
-                            .first = (guint) ((guint64) panels * i / n * DESCRY_PANEL), .end = (guint) ((guint64) panels * (i + 1) / n * DESCRY_PANEL) };
+                            .first = (guint) ((guint64) panels * i / n), .end = (guint) ((guint64) panels * (i + 1) / n) };
       threads[i] = i + 1 < n ? g_thread_try_new ("pack", pack_share, &shares[i], NULL) : NULL;
       if (threads[i] == NULL)
         pack_share (&shares[i]);
@@ -159,6 +248,7 @@ descry_weight_new_joined (DescryDevice           *device,
   g_autoptr (DescryWeight) weight = g_new0 (DescryWeight, 1);
   gboolean panels = descry_device_family (device) == DESCRY_FAMILY_CPU;
   guint64 n = 0, bytes;
+  GError *problem = NULL;
   guint8 *packed;
   gboolean ok;
   guint i;
@@ -185,6 +275,29 @@ descry_weight_new_joined (DescryDevice           *device,
     }
   weight->n = n;
   weight->bytes = bytes;
+  if (bytes >= G_MAXINT32)
+    {
+      g_set_error (error, DESCRY_ERROR, DESCRY_ERROR_SHAPE, "%s: %u×%u is too large for one buffer", name, weight->n, k);
+      return NULL;
+    }
+
+  packed = descry_device_host_take (device, bytes, &problem);
+  if (problem != NULL)
+    {
+      g_propagate_error (error, problem);
+      return NULL;
+    }
+  if (packed != NULL)
+    {
+      if (!pack (weight, parts, n_parts, packed, error))
+        {
+          descry_device_host_give (device, packed);
+          return NULL;
+        }
+      weight->data = (DescryTensor) { .type = DESCRY_U8, .n_dims = 1, .shape = { bytes, 1, 1, 1 }, .pitch = bytes };
+      weight->data.buffer = descry_device_host_buffer (device, packed, bytes, error);
+      return weight->data.buffer != NULL ? g_steal_pointer (&weight) : NULL;
+    }
 
   packed = descry_try_alloc (bytes, 1);
   if (packed == NULL)
