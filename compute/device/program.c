@@ -49,13 +49,13 @@ typedef enum { GROUP_BASE, GROUP_PICTURES, GROUP_TRAINING, GROUP_FORMATS, N_GROU
 /* Files without their endings that belong to a group other than the base, and beginnings of the names of their kernels. */
 static const char *const group_files[N_GROUPS][10] = {
   [GROUP_PICTURES] = { "conv", "pairs", "residual", "resample", "winograd", "components" },
-  [GROUP_TRAINING] = { "backward", "bench" },
+  [GROUP_TRAINING] = { "backward", "packed", "bench" },
   [GROUP_FORMATS] = { "products-rest" },
 };
 static const char *const group_kernels[N_GROUPS][20] = {
   [GROUP_PICTURES] = { "conv_", "max_pool", "resize_", "scale_channels", "global_mean", "winograd_", "components_", "squares_set" },
   [GROUP_TRAINING] = { "matmul_", "gather_rows", "scatter_rows", "norm_stats", "norm_dx", "norm_dweight", "sum_rows", "swiglu_backward", "activate_backward",
-                       "attention_row_stats", "attention_dq", "attention_dkv", "cross_entropy", "adamw", "squares", "bench_" },
+                       "attention_row_stats", "attention_dq", "attention_dkv", "cross_entropy", "adamw", "squares", "packed_", "bench_" },
 };
 /* What that group has besides: the functions that it uses. */
 static const char *const formats_use[] = { "a-common", "gemv-formats", "gemv", NULL };
