@@ -14,6 +14,8 @@
 
 #include <string.h>
 
+#include "ui/filters.h"
+
 #define SAME_PLACE 0.5 /* IoU; another object with the same id after a new look is not the edited one */
 
 /* What is changed about one object. */
@@ -32,6 +34,8 @@ typedef struct
   GHashTable    *turns; /* set of the keys of deleted ones; shared like the changes */
   guint          solo;
   float          threshold;
+  float          overlap;
+  float          tags;
 } State;
 
 struct _DescryEdits
@@ -45,6 +49,7 @@ struct _DescryEdits
   /* The newest result of descry_edits_apply() and what it was made of: a drag asks many times. */
   DescryScene    *found;
   GHashTable     *changes;
+  float           overlap, tags;
   DescryScene    *applied;
 };
 
@@ -92,6 +97,7 @@ state_new (float threshold)
   state->hidden = g_hash_table_new (NULL, NULL);
   state->turns = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   state->threshold = threshold;
+  state->overlap = DESCRY_FILTERS_ANY_OVERLAP;
   return state;
 }
 
@@ -128,6 +134,8 @@ state_copy (const State   *from,
 
   state->kind = kind;
   state->solo = from->solo;
+  state->overlap = from->overlap;
+  state->tags = from->tags;
   set_hidden (state, from->hidden);
   share_turns (state, from);
   if (kind != DESCRY_EDIT_RENAME && kind != DESCRY_EDIT_DELETE && kind != DESCRY_EDIT_REGION)
@@ -439,6 +447,31 @@ descry_edits_set_view (DescryEdits *edits,
 }
 
 void
+descry_edits_set_filters (DescryEdits *edits,
+                          float        overlap,
+                          float        tags)
+{
+  State *now = current (edits);
+  State *state;
+
+  if (overlap == now->overlap && tags == now->tags)
+    return;
+
+  if (edits->open && edits->at + 1 == edits->states->len)
+    {
+      now->overlap = overlap;
+      now->tags = tags;
+      notify (edits);
+      return;
+    }
+  state = state_copy (now, DESCRY_EDIT_THRESHOLD);
+  state->overlap = overlap;
+  state->tags = tags;
+  push (edits, state);
+  edits->open = TRUE;
+}
+
+void
 descry_edits_end_step (DescryEdits *edits)
 {
   edits->open = FALSE;
@@ -556,8 +589,10 @@ descry_edits_apply (DescryEdits *edits,
       touched = change != NULL && (change->deleted || change->name != NULL);
     }
   if (!touched)
+    touched = descry_filters_touch (found, state->overlap, state->tags);
+  if (!touched)
     return descry_scene_ref (found);
-  if (found == edits->found && state->changes == edits->changes)
+  if (found == edits->found && state->changes == edits->changes && state->overlap == edits->overlap && state->tags == edits->tags)
     return descry_scene_ref (edits->applied);
 
   scene = descry_scene_copy (found);
@@ -587,7 +622,11 @@ descry_edits_apply (DescryEdits *edits,
         }
     }
 
+  descry_filters_apply (scene, state->overlap, state->tags);
+
   clear_applied (edits);
+  edits->overlap = state->overlap;
+  edits->tags = state->tags;
   edits->found = descry_scene_ref (found);
   edits->changes = g_hash_table_ref (state->changes);
   edits->applied = descry_scene_ref (scene);
@@ -617,6 +656,18 @@ float
 descry_edits_threshold (DescryEdits *edits)
 {
   return current (edits)->threshold;
+}
+
+float
+descry_edits_overlap (DescryEdits *edits)
+{
+  return current (edits)->overlap;
+}
+
+float
+descry_edits_tags (DescryEdits *edits)
+{
+  return current (edits)->tags;
 }
 
 GHashTable *
@@ -652,7 +703,7 @@ descry_edits_to_json (DescryEdits *edits)
     g_hash_table_iter_init (&iter, state->hidden);
     while (g_hash_table_iter_next (&iter, &id, NULL))
       json_array_append_new (hidden, json_integer (GPOINTER_TO_UINT (id)));
-    return json_pack ("{s:o, s:o}", "objects", objects, "hidden", hidden);
+    return json_pack ("{s:o, s:o, s:f, s:f}", "objects", objects, "hidden", hidden, "overlap", (double) state->overlap, "tags", (double) state->tags);
   }
 }
 
@@ -663,6 +714,7 @@ descry_edits_from_json (DescryEdits *edits,
 {
   State *state = state_new (current (edits)->threshold);
   json_t *entry, *objects = json_object_get (json, "objects"), *hidden = json_object_get (json, "hidden");
+  double overlap = DESCRY_FILTERS_ANY_OVERLAP, tags = 0.0;
   gsize i;
 
   json_array_foreach (objects, i, entry)
@@ -684,8 +736,12 @@ descry_edits_from_json (DescryEdits *edits,
         goto bad;
       g_hash_table_add (state->hidden, GUINT_TO_POINTER ((guint) json_integer_value (entry)));
     }
-  if (!json_is_object (json))
+  /* Older ones have no filters. */
+  if (!json_is_object (json) || json_unpack (json, "{s?F, s?F}", "overlap", &overlap, "tags", &tags) != 0
+      || !(overlap >= 0.0 && overlap <= 1.0 && tags >= 0.0 && tags <= 1.0))
     goto bad;
+  state->overlap = (float) overlap;
+  state->tags = (float) tags;
   share_turns (state, current (edits));
 
   begin_anew (edits, state);

@@ -60,6 +60,11 @@ void           descry_edits_forget_turns (DescryEdits *edits);
  * threshold alone are one step until descry_edits_end_step(). */
 void           descry_edits_set_view (DescryEdits *edits, GHashTable *hidden, guint solo, float threshold);
 
+/* Filters of what was found, so nothing is looked for again: of two objects of one name that overlap by more than @overlap
+ * (IoU; 1: by anything) the weaker one is left out, but none that a person pointed at; so are tags with a score below @tags.
+ * One step until descry_edits_end_step(), like the threshold. */
+void           descry_edits_set_filters (DescryEdits *edits, float overlap, float tags);
+
 /* The end of a drag. */
 void           descry_edits_end_step (DescryEdits *edits);
 
@@ -70,20 +75,22 @@ DescryEditKind descry_edits_redo_kind (DescryEdits *edits);
 
 /* --------- State ------------------ */
 
-/* The scene as edited: @found itself if nothing in it is renamed or deleted; the same as before if neither has
+/* The scene as edited: @found itself if nothing in it is renamed, deleted or left out; the same as before if neither has
  * changed. (transfer full) */
 DescryScene   *descry_edits_apply      (DescryEdits *edits, DescryScene *found);
 gboolean       descry_edits_is_hidden  (DescryEdits *edits, guint id);
 GHashTable    *descry_edits_hidden     (DescryEdits *edits); /* set of ids; (transfer none) */
 guint          descry_edits_solo       (DescryEdits *edits);
 float          descry_edits_threshold  (DescryEdits *edits);
+float          descry_edits_overlap    (DescryEdits *edits);
+float          descry_edits_tags       (DescryEdits *edits);
 GHashTable    *descry_edits_deleted_turns (DescryEdits *edits); /* set of keys; (transfer none) */
 
 /* A tag says nothing of an object that is there no more: it goes with the last object of its name. Only before @scene is
  * published. */
 void           descry_edits_drop_tag    (DescryScene *scene, const char *name);
 
-/* What is to be kept with a picture: names, deleted and hidden objects; and back, as a new beginning without steps;
+/* What is to be kept with a picture: names, deleted and hidden objects, filters; and back, as a new beginning without steps;
  * turns that have been deleted stay so. */
 json_t        *descry_edits_to_json    (DescryEdits *edits);
 gboolean       descry_edits_from_json  (DescryEdits *edits, json_t *json, GError **error);

@@ -241,14 +241,6 @@ zoom_one_action (GSimpleAction *action,
 }
 
 static void
-reset_threshold_action (GSimpleAction *action,
-                        GVariant      *parameter,
-                        gpointer       data)
-{
-  g_object_set (DESCRY_WINDOW (data)->canvas, "threshold", (double) DESCRY_SCENE_THRESHOLD, NULL);
-}
-
-static void
 show_all_action (GSimpleAction *action,
                  GVariant      *parameter,
                  gpointer       data)
@@ -434,7 +426,6 @@ descry_window_init_actions (DescryWindow *self)
     { "zoom-out", zoom_out_action },
     { "zoom-fit", zoom_fit_action },
     { "zoom-one", zoom_one_action },
-    { "reset-threshold", reset_threshold_action },
     { "show-all", show_all_action },
     { "sidebar", NULL, NULL, "true", change_sidebar },
     { "fullscreen", fullscreen_action },

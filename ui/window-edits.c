@@ -15,6 +15,7 @@
 #include <glib/gi18n.h>
 
 #include "ui/bidi.h"
+#include "ui/filters.h"
 
 #define STEP_MS 800 /* changes of the threshold by keys or wheel within this time are one step */
 
@@ -43,6 +44,8 @@ show_view (DescryWindow *self)
   if (descry_canvas_get_view (self->canvas)->threshold != descry_edits_threshold (self->edits))
     g_object_set (self->canvas, "threshold", (double) descry_edits_threshold (self->edits), NULL);
   g_object_thaw_notify (G_OBJECT (self->canvas));
+  gtk_adjustment_set_value (self->overlap_adjustment, (double) descry_edits_overlap (self->edits));
+  gtk_adjustment_set_value (self->tags_adjustment, (double) descry_edits_tags (self->edits));
   self->showing_edits = FALSE;
 }
 
@@ -101,6 +104,15 @@ end_step_cb (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
+/* Changes that follow each other without a drag are one step while they come quickly. */
+static void
+end_step_later (DescryWindow *self)
+{
+  g_clear_handle_id (&self->threshold_source, g_source_remove);
+  if (!self->dragging_threshold)
+    self->threshold_source = g_timeout_add (STEP_MS, end_step_cb, self);
+}
+
 static void
 view_changed_cb (DescryCanvas *canvas,
                  GParamSpec   *pspec,
@@ -114,9 +126,41 @@ view_changed_cb (DescryCanvas *canvas,
 
   descry_edits_set_view (self->edits, view->hidden, view->solo, view->threshold);
   descry_window_suggest (self);
-  g_clear_handle_id (&self->threshold_source, g_source_remove);
-  if (!self->dragging_threshold)
-    self->threshold_source = g_timeout_add (STEP_MS, end_step_cb, self);
+  end_step_later (self);
+}
+
+static void
+filters_changed_cb (DescryWindow *self)
+{
+  if (self->showing_edits)
+    return;
+  if (self->image == NULL)
+    {
+      show_view (self); /* there is nothing to leave out */
+      return;
+    }
+
+  descry_edits_set_filters (self->edits, (float) gtk_adjustment_get_value (self->overlap_adjustment),
+                            (float) gtk_adjustment_get_value (self->tags_adjustment));
+  end_step_later (self);
+}
+
+/* The target: "score", "overlap", "tags", or "all". */
+static void
+reset_threshold_action (GSimpleAction *action,
+                        GVariant      *parameter,
+                        gpointer       data)
+{
+  DescryWindow *self = data;
+  const char *which = g_variant_get_string (parameter, NULL);
+  gboolean all = g_str_equal (which, "all");
+
+  if (all || g_str_equal (which, "score"))
+    g_object_set (self->canvas, "threshold", (double) DESCRY_SCENE_THRESHOLD, NULL);
+  if (all || g_str_equal (which, "overlap"))
+    gtk_adjustment_set_value (self->overlap_adjustment, DESCRY_FILTERS_ANY_OVERLAP);
+  if (all || g_str_equal (which, "tags"))
+    gtk_adjustment_set_value (self->tags_adjustment, 0.0);
 }
 
 /* A whole drag is one step, however long the pointer rests. */
@@ -355,15 +399,30 @@ descry_window_init_edits (DescryWindow *self)
     { "hide", hide_action },
     { "solo", solo_action },
     { "delete", delete_action },
+    { "reset-threshold", reset_threshold_action, "s" },
   };
-  GtkEventController *events = gtk_event_controller_legacy_new ();
+  GtkWidget *const scales[] = { self->opacity, self->threshold_scale, self->overlap_scale, self->tags_scale };
+  gboolean rtl = gtk_widget_get_direction (GTK_WIDGET (self)) == GTK_TEXT_DIR_RTL;
+  guint i;
 
   self->edits = descry_edits_new (edited_cb, self);
   g_action_map_add_action_entries (G_ACTION_MAP (self), entries, G_N_ELEMENTS (entries), self);
   g_signal_connect_object (self->chat, "delete-turn", G_CALLBACK (delete_turn_cb), self, 0);
   g_signal_connect_object (self->canvas, "notify::visibility", G_CALLBACK (view_changed_cb), self, 0);
   g_signal_connect_object (self->canvas, "notify::threshold", G_CALLBACK (view_changed_cb), self, 0);
-  gtk_event_controller_set_propagation_phase (events, GTK_PHASE_CAPTURE);
-  g_signal_connect_object (events, "event", G_CALLBACK (scale_event_cb), self, 0);
-  gtk_widget_add_controller (self->threshold_scale, events);
+  g_signal_connect_object (self->overlap_adjustment, "value-changed", G_CALLBACK (filters_changed_cb), self, G_CONNECT_SWAPPED);
+  g_signal_connect_object (self->tags_adjustment, "value-changed", G_CALLBACK (filters_changed_cb), self, G_CONNECT_SWAPPED);
+  for (i = 0; i < G_N_ELEMENTS (scales); i++)
+    {
+      GtkEventController *events;
+
+      /* GTK does not mirror it; the number would be where the scale begins. */
+      gtk_scale_set_value_pos (GTK_SCALE (scales[i]), rtl ? GTK_POS_LEFT : GTK_POS_RIGHT);
+      if (scales[i] == self->opacity)
+        continue;
+      events = gtk_event_controller_legacy_new ();
+      gtk_event_controller_set_propagation_phase (events, GTK_PHASE_CAPTURE);
+      g_signal_connect_object (events, "event", G_CALLBACK (scale_event_cb), self, 0);
+      gtk_widget_add_controller (scales[i], events);
+    }
 }

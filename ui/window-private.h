@@ -51,8 +51,13 @@ struct _DescryWindow
   DescryObjects   *objects;
   DescryInspect   *inspect;
   GtkAdjustment   *opacity_adjustment;
+  GtkWidget       *opacity;
   GtkAdjustment   *threshold_adjustment;
   GtkWidget       *threshold_scale;
+  GtkAdjustment   *overlap_adjustment;
+  GtkWidget       *overlap_scale;
+  GtkAdjustment   *tags_adjustment;
+  GtkWidget       *tags_scale;
   GtkWidget       *undo_box;
   GMenu           *recent_menu;
 

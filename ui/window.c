@@ -684,9 +684,14 @@ descry_window_class_init (DescryWindowClass *class)
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, chat);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, objects);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, inspect);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, opacity);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, opacity_adjustment);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, threshold_adjustment);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, threshold_scale);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, overlap_adjustment);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, overlap_scale);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, tags_adjustment);
+  gtk_widget_class_bind_template_child (widget_class, DescryWindow, tags_scale);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, undo_box);
   gtk_widget_class_bind_template_child (widget_class, DescryWindow, recent_menu);
 }

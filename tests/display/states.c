@@ -550,6 +550,28 @@ test_compare (Fixture      *fixture,
   g_assert_cmpuint (look_at (fixture, "compare"), >=, 3);
 }
 
+/* What is shown on the picture, with its thresholds: a popover is a surface of its own. */
+static void
+test_shown (Fixture      *fixture,
+            gconstpointer data)
+{
+  g_autofree char *file = g_strdup_printf ("state-%s-shown.png", look);
+  static const char *const resets[] = { "Reset the threshold", "Reset the overlap", "Reset the threshold of tags", "_Reset All" };
+  GtkWidget *button, *popover;
+  guint i;
+
+  make_window (fixture);
+  open_picture (fixture);
+  button = ui_test_find (GTK_WIDGET (fixture->window), GTK_TYPE_MENU_BUTTON, "What is shown on the picture");
+  popover = GTK_WIDGET (gtk_menu_button_get_popover (GTK_MENU_BUTTON (button)));
+  gtk_menu_button_popup (GTK_MENU_BUTTON (button));
+  WAIT_WHILE (!gtk_widget_get_mapped (popover));
+  ui_test_look (popover, file);
+  for (i = 0; i < G_N_ELEMENTS (resets); i++)
+    g_assert_nonnull (ui_test_find (popover, GTK_TYPE_BUTTON, resets[i]));
+  gtk_menu_button_popdown (GTK_MENU_BUTTON (button));
+}
+
 /* A full disk, a folder that cannot be written: said until it is closed, and everything else goes on. */
 static void
 test_trouble (Fixture      *fixture,
@@ -636,6 +658,7 @@ main (int    argc,
     { "/states/conversation", test_conversation },
     { "/states/inspect", test_inspect },
     { "/states/compare", test_compare },
+    { "/states/shown", test_shown },
     { "/states/trouble", test_trouble },
     { "/states/points", test_points },
   };

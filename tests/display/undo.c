@@ -285,7 +285,38 @@ do_threshold (World *world)
 static void
 do_reset_threshold (World *world)
 {
-  act (world, "win.reset-threshold");
+  gtk_widget_activate_action (GTK_WIDGET (world->window), "win.reset-threshold", "s", "score");
+}
+
+static void
+find_scales_cb (GtkWidget *widget,
+                gpointer   data)
+{
+  if (GTK_IS_SCALE (widget))
+    g_ptr_array_add (data, widget);
+}
+
+/* Of the tags: the last one. */
+static void
+do_tags (World *world)
+{
+  GtkWidget *button = ui_test_find (GTK_WIDGET (world->window), GTK_TYPE_MENU_BUTTON, "What is shown on the picture");
+  g_autoptr (GPtrArray) scales = g_ptr_array_new ();
+  guint i;
+
+  ui_test_walk (GTK_WIDGET (gtk_menu_button_get_popover (GTK_MENU_BUTTON (button))), find_scales_cb, scales);
+  g_assert_cmpuint (scales->len, ==, 4);
+  for (i = 1; i <= 20; i++)
+    {
+      gtk_range_set_value (scales->pdata[3], 0.05 * i);
+      ui_test_turn ();
+    }
+}
+
+static void
+do_reset_all (World *world)
+{
+  gtk_widget_activate_action (GTK_WIDGET (world->window), "win.reset-threshold", "s", "all");
 }
 
 static void
@@ -339,6 +370,8 @@ static const struct
   { "rename", do_rename },
   { "threshold, a drag", do_threshold },
   { "threshold, reset", do_reset_threshold },
+  { "tags, a drag", do_tags },
+  { "tags, reset", do_reset_all },
   { "box", do_box },
   { "point", do_point },
   { "first turn", do_delete_first_turn },

@@ -233,6 +233,68 @@ test_json (void)
   g_assert_cmpstr (name_of (back, found, 1), ==, "mug");
 }
 
+/* Filters leave out and give back what was found. */
+static void
+test_filters (void)
+{
+  g_autoptr (DescryScene) found = scene_table ();
+  g_autoptr (DescryEdits) edits = descry_edits_new (changed_cb, NULL);
+  g_autoptr (DescryEdits) back = descry_edits_new (NULL, NULL);
+  g_autoptr (DescryScene) all = NULL, tags = NULL;
+  g_autoptr (json_t) json = NULL, bad = json_pack ("{s:f}", "overlap", -0.5);
+  DescryObject *first = descry_scene_find (found, 1), *object;
+  guint weaker, other, pointed;
+
+  /* On the first cup: a weaker cup, a lamp, and a cup that a person pointed at; three quarters of each are common. */
+  weaker = scene_add (found, "cup", NULL, 15, 50);
+  other = scene_add (found, "lamp", NULL, 15, 50);
+  pointed = scene_add (found, "cup", NULL, 15, 50);
+  object = descry_scene_find (found, weaker);
+  object->score = first->score - 0.1f;
+  object->box.y1 = object->box.y0 + 0.75f * (object->box.y1 - object->box.y0);
+  object = descry_scene_find (found, pointed);
+  object->source = DESCRY_SOURCE_CLICK;
+  object->score = 0.1f;
+  descry_scene_add_tag (found, "cup", 0.8f);
+  descry_scene_add_tag (found, "picnic", 0.2f);
+
+  all = descry_edits_apply (edits, found);
+  g_assert_true (all == found);
+  n_changes = 0;
+  descry_edits_set_filters (edits, 0.9f, 0.0f);
+  g_assert_nonnull (name_of (edits, found, weaker));
+  descry_edits_set_filters (edits, 0.7f, 0.0f);
+  g_assert_null (name_of (edits, found, weaker));
+  g_assert_nonnull (name_of (edits, found, first->id));
+  g_assert_nonnull (name_of (edits, found, other));
+  g_assert_nonnull (name_of (edits, found, pointed));
+  g_assert_cmpuint (n_changes, ==, 2);
+  descry_edits_end_step (edits);
+  descry_edits_set_filters (edits, 0.7f, 0.5f);
+  tags = descry_edits_apply (edits, found);
+  g_assert_cmpuint (tags->tags->len, ==, 1);
+  g_assert_cmpstr (((DescryTag *) tags->tags->pdata[0])->name, ==, "cup");
+  g_assert_cmpuint (found->tags->len, ==, 2); /* what was found stays */
+
+  json = descry_edits_to_json (edits);
+  g_assert_true (descry_edits_from_json (back, json, NULL));
+  g_assert_cmpfloat (descry_edits_overlap (back), ==, 0.7f);
+  g_assert_cmpfloat (descry_edits_tags (back), ==, 0.5f);
+  g_assert_false (descry_edits_from_json (back, bad, NULL));
+
+  g_assert_true (descry_edits_undo (edits));
+  g_assert_cmpfloat (descry_edits_tags (edits), ==, 0.0f);
+  g_assert_null (name_of (edits, found, weaker));
+  g_assert_true (descry_edits_undo (edits)); /* both changes of the overlap */
+  g_assert_nonnull (name_of (edits, found, weaker));
+  g_assert_false (descry_edits_undo (edits));
+  g_assert_true (descry_edits_redo (edits));
+  g_assert_null (name_of (edits, found, weaker));
+  /* A picture's filters are its own. */
+  descry_edits_clear (edits, DESCRY_SCENE_THRESHOLD);
+  g_assert_nonnull (name_of (edits, found, weaker));
+}
+
 /* What was drawn is not there before it was, also in states that share their changes with others. */
 static void
 test_region (void)
@@ -318,6 +380,7 @@ main (int    argc,
   g_test_add_func ("/edits/other object", test_other_object);
   g_test_add_func ("/edits/many", test_many);
   g_test_add_func ("/edits/json", test_json);
+  g_test_add_func ("/edits/filters", test_filters);
   g_test_add_func ("/edits/region", test_region);
   g_test_add_func ("/edits/turns", test_turns);
   return g_test_run ();
