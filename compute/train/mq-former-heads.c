@@ -138,6 +138,17 @@ descry_train_former_soft_backward (DescryTrainFormer *former,
 #define WORD_ROWS 256
 #define WORD_STEP 64
 
+/* Buffers for all WORD_ROWS: the next rows take them again. */
+static DescryTensor
+word_rows (DescryRun *run,
+           guint      rows,
+           guint      cols)
+{
+  DescryTensor tensor = descry_run_tensor2 (run, WORD_ROWS, cols);
+
+  return tensor.buffer != NULL ? descry_tensor_slice (tensor, 0, rows) : tensor;
+}
+
 /* @n rows of descry_train_former_words(), at most WORD_ROWS. */
 static void
 predict_words (DescryTrainFormer *former,
@@ -152,9 +163,9 @@ predict_words (DescryTrainFormer *former,
   const guint n = descry_tensor_rows (x), m = (n + WORD_STEP - 1) / WORD_STEP * WORD_STEP, wide = former->shape.table_width, vocabulary = former->shape.vocabulary;
   g_autofree gint32 *padded_targets = g_new0 (gint32, m);
   g_autofree float *padded_scales = g_new0 (float, m);
-  DescryTensor padded = descry_run_tensor2 (run, m, descry_tensor_cols (x)), up = descry_run_tensor2 (run, m, wide), act = descry_run_tensor2 (run, m, wide);
-  DescryTensor normed = descry_run_tensor2 (run, m, wide), logits = descry_run_tensor2 (run, m, vocabulary), row_losses = descry_run_tensor2 (run, m, 1);
-  DescryTensor weights = descry_run_tensor2 (run, m, 1), ids;
+  DescryTensor padded = word_rows (run, m, descry_tensor_cols (x)), up = word_rows (run, m, wide), act = word_rows (run, m, wide);
+  DescryTensor normed = word_rows (run, m, wide), logits = word_rows (run, m, vocabulary), row_losses = word_rows (run, m, 1);
+  DescryTensor weights = word_rows (run, m, 1), ids;
   guint i;
 
   for (i = 0; i < n; i++)
@@ -181,7 +192,7 @@ predict_words (DescryTrainFormer *former,
 
   if (dx.buffer != NULL && descry_run_ok (run))
     {
-      DescryTensor dnormed = descry_run_tensor2 (run, m, wide), dpadded = descry_run_tensor2 (run, m, descry_tensor_cols (x));
+      DescryTensor dnormed = word_rows (run, m, wide), dpadded = word_rows (run, m, descry_tensor_cols (x));
 
       /* Padded rows weigh 0: their gradients are 0. */
       op_sum_rows (run, former->word_bias.gradient, logits);

@@ -55,6 +55,7 @@ struct _DescryTrainFormer
   GPtrArray               *specs; /* of Spec, in mq-former-weights.c */
   DescryTokenizer         *words; /* saved with it, or NULL */
   DescryParameters         parameters;
+  guint                    room; /* rows of the longest pass so far, and some */
 
   DescryTrained       queries, special, places, table; /* table: own words */
   DescryTrainedLinear embedding; /* without bias; or empty */

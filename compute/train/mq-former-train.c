@@ -100,6 +100,35 @@ rows_for (DescryFormerPass *pass,
   return descry_run_tensor2 (pass->run, rows, pass->former->shape.width);
 }
 
+/* A tensor for about as many rows as the pass has: its buffer has room for the longest pass so far, so that the next one takes it again
+ * whatever its length. */
+static DescryTensor
+roomy (DescryFormerPass *pass,
+       guint             rows,
+       guint             cols)
+{
+  DescryTensor tensor = descry_run_tensor2 (pass->run, MAX (pass->former->room, rows), cols);
+
+  return tensor.buffer != NULL ? descry_tensor_slice (tensor, 0, rows) : tensor;
+}
+
+static DescryTensor
+all_rows (DescryFormerPass *pass)
+{
+  return roomy (pass, pass->rows, pass->former->shape.width);
+}
+
+/* A longer pass than any before: what the others left in the pool is too short for it. */
+static void
+make_room (DescryFormerPass *pass)
+{
+  if (pass->rows <= pass->former->room)
+    return;
+
+  descry_device_trim (pass->former->device);
+  pass->former->room = pass->rows + pass->rows / 8;
+}
+
 /* All pictures' rows under each other, and where each begins. */
 static void
 place_pictures (DescryFormerPass          *pass,
@@ -340,7 +369,7 @@ embed (DescryFormerPass           *pass,
           }
     }
 
-  pass->embedded = rows_for (pass, pass->rows);
+  pass->embedded = all_rows (pass);
   if (pass->query_rows > 0)
     {
       pass->query_ids = descry_trained_ids (pass->run, queries, pass->query_rows);
@@ -352,14 +381,14 @@ embed (DescryFormerPass           *pass,
   pass->word_ids = descry_trained_ids (pass->run, words, texts);
   pass->special_ids = descry_trained_ids (pass->run, special, texts);
   pass->place_ids = descry_trained_ids (pass->run, places, texts);
-  pass->words = descry_run_tensor2 (pass->run, texts, shape->table_width);
+  pass->words = roomy (pass, texts, shape->table_width);
   op_gather_rows (pass->run, pass->words, former->words_elsewhere ? former->frozen_words : former->table.value, pass->word_ids);
   rows = block (pass->embedded, pass->query_rows, texts);
   if (former->embedding.weight.value.buffer != NULL)
     descry_trained_forward (pass->run, rows, pass->words, &former->embedding);
   else
     op_copy (pass->run, rows, pass->words);
-  moved = rows_for (pass, texts);
+  moved = roomy (pass, texts, shape->width);
   op_gather_rows (pass->run, moved, former->places.value, pass->place_ids);
   op_add (pass->run, rows, rows, moved, DESCRY_ACT_NONE);
   if (former->special.value.buffer != NULL)
@@ -378,12 +407,12 @@ forward_self (DescryFormerPass             *pass,
 {
   const DescryAttention shape = attention_shape (pass);
 
-  kept->q = rows_for (pass, pass->rows);
-  kept->k = rows_for (pass, pass->rows);
-  kept->v = rows_for (pass, pass->rows);
-  kept->context = rows_for (pass, pass->rows);
-  kept->sum = rows_for (pass, pass->rows);
-  kept->middle = rows_for (pass, pass->rows);
+  kept->q = all_rows (pass);
+  kept->k = all_rows (pass);
+  kept->v = all_rows (pass);
+  kept->context = all_rows (pass);
+  kept->sum = all_rows (pass);
+  kept->middle = all_rows (pass);
   descry_trained_forward (pass->run, kept->q, kept->x, &attention->q);
   descry_trained_forward (pass->run, kept->k, kept->x, &attention->k);
   descry_trained_forward (pass->run, kept->v, kept->x, &attention->v);
@@ -458,7 +487,7 @@ forward_layer (DescryFormerPass         *pass,
   guint inner = pass->former->shape.feed_forward;
 
   kept->x = pass->x;
-  pass->x = rows_for (pass, pass->rows);
+  pass->x = all_rows (pass);
   forward_self (pass, &layer->self, kept);
   if (!descry_run_ok (pass->run))
     return;
@@ -466,9 +495,9 @@ forward_layer (DescryFormerPass         *pass,
     forward_cross (pass, &layer->visual, &kept->visual, block (kept->middle, 0, pass->visual_rows), FALSE);
   if (layer->crosses && pass->looking_rows > 0)
     forward_cross (pass, &layer->local, &kept->local, block (kept->middle, pass->visual_rows, pass->looking_rows), TRUE);
-  kept->up = descry_run_tensor2 (pass->run, pass->rows, inner);
-  kept->act = descry_run_tensor2 (pass->run, pass->rows, inner);
-  kept->last = rows_for (pass, pass->rows);
+  kept->up = roomy (pass, pass->rows, inner);
+  kept->act = roomy (pass, pass->rows, inner);
+  kept->last = all_rows (pass);
   forward_feed (pass, &layer->query, kept, pass->x, 0, pass->query_rows);
   forward_feed (pass, &layer->text, kept, pass->x, pass->query_rows, pass->rows - pass->query_rows);
   descry_run_flush (pass->run);
@@ -500,6 +529,7 @@ descry_former_pass_new (DescryTrainFormer          *former,
   place_pictures (pass, pictures);
   if (!place_sequences (pass, sequences))
     return pass;
+  make_room (pass);
   plan_self (pass, sequences);
   if (pass->visual_rows > 0)
     pass->visual_plan = plan_cross (pass, FALSE);
@@ -508,7 +538,7 @@ descry_former_pass_new (DescryTrainFormer          *former,
   embed (pass, sequences);
   if (!descry_run_ok (run))
     return pass;
-  pass->x = rows_for (pass, pass->rows);
+  pass->x = all_rows (pass);
   forward_norm (pass, pass->x, pass->embedded, &former->norm);
   for (i = 0; i < former->shape.layers && descry_run_ok (run); i++)
     forward_layer (pass, &former->layers[i], &pass->kept[i]);
@@ -588,6 +618,15 @@ descry_former_pass_output (DescryFormerPass *pass)
   return pass->x;
 }
 
+DescryTensor
+descry_former_pass_gradient (DescryFormerPass *pass)
+{
+  DescryTensor dx = all_rows (pass);
+
+  op_fill (pass->run, dx, 0.0f);
+  return dx;
+}
+
 const DescryFormerPlace *
 descry_former_pass_place (DescryFormerPass *pass,
                           guint             sequence)
@@ -612,8 +651,8 @@ backward_feed (DescryFormerPass        *pass,
   act = block (kept->act, first, n);
   up = block (kept->up, first, n);
   middle = block (kept->middle, first, n);
-  dlast = rows_for (pass, n);
-  dinner = descry_run_tensor2 (pass->run, n, pass->former->shape.feed_forward);
+  dlast = roomy (pass, n, pass->former->shape.width);
+  dinner = roomy (pass, n, pass->former->shape.feed_forward);
   if (!descry_run_ok (pass->run))
     return;
   backward_norm (pass, dlast, dx, block (kept->last, first, n), &feed->norm);
@@ -661,8 +700,8 @@ backward_self (DescryFormerPass             *pass,
                DescryTensor                  dx)
 {
   const DescryAttention shape = attention_shape (pass);
-  DescryTensor dsum = rows_for (pass, pass->rows), dcontext = rows_for (pass, pass->rows);
-  DescryTensor dq = rows_for (pass, pass->rows), dk = rows_for (pass, pass->rows), dv = rows_for (pass, pass->rows);
+  DescryTensor dsum = all_rows (pass), dcontext = all_rows (pass);
+  DescryTensor dq = all_rows (pass), dk = all_rows (pass), dv = all_rows (pass);
 
   if (!descry_run_ok (pass->run))
     return;
@@ -686,7 +725,7 @@ backward_embed (DescryFormerPass *pass,
 {
   DescryTrainFormer *former = pass->former;
   guint texts = pass->rows - pass->query_rows;
-  DescryTensor dembedded = rows_for (pass, pass->rows), rows, dwords;
+  DescryTensor dembedded = all_rows (pass), rows, dwords;
 
   if (!descry_run_ok (pass->run))
     return;
@@ -699,7 +738,7 @@ backward_embed (DescryFormerPass *pass,
       op_scatter_rows (pass->run, former->places.gradient, rows, pass->place_ids);
       if (former->special.value.buffer != NULL)
         op_scatter_rows (pass->run, former->special.gradient, rows, pass->special_ids);
-      dwords = former->words_elsewhere ? (DescryTensor) { 0 } : descry_run_tensor2 (pass->run, texts, former->shape.table_width);
+      dwords = former->words_elsewhere ? (DescryTensor) { 0 } : roomy (pass, texts, former->shape.table_width);
       if (former->embedding.weight.value.buffer != NULL)
         descry_trained_backward (pass->run, dwords, rows, pass->words, &former->embedding, FALSE);
       else if (dwords.buffer != NULL)

@@ -110,6 +110,7 @@ void              descry_former_pass_free (DescryFormerPass *pass);
 guint             descry_former_pass_rows (DescryFormerPass *pass); /* all; rows of queries come first */
 guint             descry_former_pass_query_rows (DescryFormerPass *pass);
 DescryTensor      descry_former_pass_output (DescryFormerPass *pass); /* [rows, width] */
+DescryTensor      descry_former_pass_gradient (DescryFormerPass *pass); /* [rows, width] of zeros, of the run */
 const DescryFormerPlace *descry_former_pass_place (DescryFormerPass *pass, guint sequence);
 
 /* @dx [rows, width]: gradient of the output; overwritten. Gradients of all parameters add up. */

@@ -353,8 +353,7 @@ predict_some (Step        *step,
         }
       if (step->gradients)
         {
-          whole = descry_run_tensor2 (step->run, descry_former_pass_rows (pass), descry_tensor_cols (x));
-          op_fill (step->run, whole, 0.0f);
+          whole = descry_former_pass_gradient (pass);
           op_scatter_rows (step->run, whole, dx, ids);
           descry_former_pass_backward (pass, whole);
           descry_run_release (step->run, &whole);
@@ -518,8 +517,7 @@ match_some (Step                       *step,
       if (step->gradients)
         {
           descry_run_write (step->run, out, logits, (gsize) rows * 2);
-          dx = descry_run_tensor2 (step->run, descry_former_pass_rows (pass), descry_train_former_shape (step->former)->width);
-          op_fill (step->run, dx, 0.0f);
+          dx = descry_former_pass_gradient (pass);
           descry_train_former_linear_backward (step->former, step->run, "stage1.match", descry_tensor_slice (dx, 0, rows), out, queries, FALSE);
           descry_former_pass_backward (pass, dx);
           descry_run_release (step->run, &dx);
@@ -601,10 +599,7 @@ descry_stage1_loss (DescryTrainFormer         *former,
   if (step.pass != NULL && descry_run_ok (run))
     {
       if (gradients)
-        {
-          step.dx = descry_run_tensor2 (run, descry_former_pass_rows (step.pass), descry_train_former_shape (former)->width);
-          op_fill (run, step.dx, 0.0f);
-        }
+        step.dx = descry_former_pass_gradient (step.pass);
       if (pairs)
         contrast (&step);
       losses[DESCRY_STAGE1_ALIGN] = descry_stage1_align (former, run, config, step.pass, aligns, n, step.dx);
