@@ -73,6 +73,30 @@ struct _DescryTrainFormer
   DescryTensor  visual_places; /* [n_visual, width] or empty */
 };
 
+/* Keys and values that queries look at, and what their gradients have added up to so far (no buffer: nothing yet). */
+typedef struct
+{
+  DescryTensor k, v, dk, dv; /* [rows of all pictures, width] */
+} DescryLookedKeys;
+
+typedef struct
+{
+  DescryLookedKeys visual, local;
+} DescryLookedLayer;
+
+struct _DescryFormerLooked
+{
+  DescryTrainFormer *former;
+  DescryRun         *run;
+  guint              n_pictures;
+  guint             *visual_first, *n_visual, *local_first, *n_local; /* of each picture, rows of the two below */
+  DescryTensor       visual, local; /* features of all pictures; local may be empty */
+  DescryLookedLayer *layers;
+};
+
+/* Takes both. */
+void descry_former_looked_add (DescryFormerLooked *looked, DescryLookedKeys *keys, DescryTensor *dk, DescryTensor *dv);
+
 /* y = x W + b */
 void descry_trained_forward  (DescryRun *run, DescryTensor y, DescryTensor x, const DescryTrainedLinear *linear);
 

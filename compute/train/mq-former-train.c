@@ -24,7 +24,6 @@ typedef struct
 {
   DescryTensor x;       /* [rows, width] in */
   DescryTensor q, context, sum; /* [rows, width]; sum: before the norm */
-  DescryTensor k, v;    /* [keys of all pictures, width] */
 } Crossed;
 
 /* What a layer's way back needs. */
@@ -43,12 +42,10 @@ struct _DescryFormerPass
 {
   DescryTrainFormer *former;
   DescryRun         *run;
-  guint              n_pictures, n_sequences;
+  DescryFormerLooked *looked, *own; /* own: freed with the pass */
+  guint              n_sequences;
   DescryFormerPlace *places;
   int               *picture; /* of each sequence */
-  guint             *visual_first, *n_visual, *local_first, *n_local; /* of each picture, rows of the two below */
-  DescryTensor       visual, local; /* inputs of all pictures; local may be empty */
-  DescryTensor       visual_bias; /* [keys, width]: positions for every picture, or empty */
   guint              rows, visual_rows, looking_rows, query_rows; /* blocks end at visual; visual + looking; query; rows */
   DescryPacked       self_plan, visual_plan, local_plan; /* who looks at whom */
   DescryTensor       query_ids, word_ids, special_ids, place_ids; /* i32; -1: none */
@@ -129,45 +126,6 @@ make_room (DescryFormerPass *pass)
   pass->former->room = pass->rows + pass->rows / 8;
 }
 
-/* All pictures' rows under each other, and where each begins. */
-static void
-place_pictures (DescryFormerPass          *pass,
-                const DescryFormerPicture *pictures)
-{
-  const DescryTrainFormerShape *shape = &pass->former->shape;
-  guint visual = 0, local = 0, i;
-
-  for (i = 0; i < pass->n_pictures; i++)
-    {
-      pass->visual_first[i] = visual;
-      pass->n_visual[i] = pictures[i].n_visual;
-      pass->local_first[i] = local;
-      pass->n_local[i] = pictures[i].local != NULL ? pictures[i].n_local : 0;
-      visual += pass->n_visual[i];
-      local += pass->n_local[i];
-      if (pictures[i].n_visual == 0 || (pass->former->visual_places.buffer != NULL && pictures[i].n_visual != descry_tensor_rows (pass->former->visual_places)))
-        descry_run_fail (pass->run, DESCRY_ERROR_SHAPE, "mq-former: picture %u has %u image tokens", i, pictures[i].n_visual);
-    }
-  if (pass->n_pictures == 0)
-    return;
-
-  pass->visual = descry_run_tensor2 (pass->run, visual, shape->visual_width);
-  if (pass->former->visual_places.buffer != NULL)
-    pass->visual_bias = rows_for (pass, visual);
-  if (local > 0)
-    pass->local = descry_run_tensor2 (pass->run, local, shape->local_width);
-  for (i = 0; i < pass->n_pictures && descry_run_ok (pass->run); i++)
-    {
-      descry_run_write (pass->run, descry_tensor_slice (pass->visual, pass->visual_first[i], pass->n_visual[i]), pictures[i].visual,
-                        (gsize) pass->n_visual[i] * shape->visual_width);
-      if (pass->visual_bias.buffer != NULL)
-        op_copy (pass->run, descry_tensor_slice (pass->visual_bias, pass->visual_first[i], pass->n_visual[i]), pass->former->visual_places);
-      if (pass->n_local[i] > 0)
-        descry_run_write (pass->run, descry_tensor_slice (pass->local, pass->local_first[i], pass->n_local[i]), pictures[i].local,
-                          (gsize) pass->n_local[i] * shape->local_width);
-    }
-}
-
 guint
 descry_former_place_queries (const DescryFormerPlace *place)
 {
@@ -204,7 +162,7 @@ place_sequences (DescryFormerPass           *pass,
       int picture = sequences[i].picture;
 
       pass->picture[i] = picture;
-      if (picture >= (int) pass->n_pictures || sequences[i].n_texts > DESCRY_MAX_TEXTS || (picture < 0 && sequences[i].n_texts == 0))
+      if (picture >= (int) pass->looked->n_pictures || sequences[i].n_texts > DESCRY_MAX_TEXTS || (picture < 0 && sequences[i].n_texts == 0))
         {
           descry_run_fail (pass->run, DESCRY_ERROR_SHAPE, "mq-former: sequence %u of picture %d has %u texts", i, picture, sequences[i].n_texts);
           return FALSE;
@@ -213,13 +171,13 @@ place_sequences (DescryFormerPass           *pass,
         continue;
       place->visual = at;
       at += place->n_visual = shape->visual_queries;
-      place->n_grounding = descry_train_former_queries (pass->former, pass->n_local[picture]) - shape->visual_queries;
+      place->n_grounding = descry_train_former_queries (pass->former, pass->looked->n_local[picture]) - shape->visual_queries;
     }
   pass->visual_rows = at;
   for (looking = 2; looking-- > 0;)
     {
       for (i = 0; i < pass->n_sequences; i++)
-        if (pass->picture[i] >= 0 && (pass->n_local[pass->picture[i]] > 0) == (looking == 1))
+        if (pass->picture[i] >= 0 && (pass->looked->n_local[pass->picture[i]] > 0) == (looking == 1))
           {
             pass->places[i].grounding = at;
             at += pass->places[i].n_grounding;
@@ -301,16 +259,16 @@ plan_cross (DescryFormerPass *pass,
             gboolean          local)
 {
   const guint per_object = local && pass->former->local_bound ? pass->former->shape.per_object : 0;
-  const guint rows = local ? pass->looking_rows : pass->visual_rows, keys = descry_tensor_rows (local ? pass->local : pass->visual);
+  const guint rows = local ? pass->looking_rows : pass->visual_rows, keys = descry_tensor_rows (local ? pass->looked->local : pass->looked->visual);
   g_autoptr (GArray) spans = g_array_new (FALSE, FALSE, sizeof (DescrySpan));
   guint i, p, at;
 
-  for (p = 0; p < pass->n_pictures; p++)
+  for (p = 0; p < pass->looked->n_pictures; p++)
     for (i = 0; i < pass->n_sequences; i++)
       {
         const DescryFormerPlace *place = &pass->places[i];
         DescrySpan span = { .first = local ? place->grounding - pass->visual_rows : place->visual, .n = local ? place->n_grounding : place->n_visual, .unit = p,
-                            .key = { local ? pass->local_first[p] : pass->visual_first[p] }, .n_keys = { local ? pass->n_local[p] : pass->n_visual[p] } };
+                            .key = { local ? pass->looked->local_first[p] : pass->looked->visual_first[p] }, .n_keys = { local ? pass->looked->n_local[p] : pass->looked->n_visual[p] } };
         const guint first = span.first, n = span.n, key = span.key[0];
 
         if (pass->picture[i] != (int) p || span.n_keys[0] == 0)
@@ -427,29 +385,20 @@ static void
 forward_cross (DescryFormerPass             *pass,
                const DescryTrainedAttention *attention,
                Crossed                      *kept,
+               const DescryLookedKeys       *keys,
                DescryTensor                  x,
                gboolean                      local)
 {
   const DescryAttention shape = attention_shape (pass);
-  DescryTensor keys = local ? pass->local : pass->visual;
-  guint rows = descry_tensor_rows (x), all = descry_tensor_rows (keys);
+  guint rows = descry_tensor_rows (x);
 
   kept->x = rows_for (pass, rows);
   kept->q = rows_for (pass, rows);
   kept->context = rows_for (pass, rows);
   kept->sum = rows_for (pass, rows);
-  kept->k = rows_for (pass, all);
-  kept->v = rows_for (pass, all);
   op_copy (pass->run, kept->x, x);
   descry_trained_forward (pass->run, kept->q, x, &attention->q);
-  descry_trained_forward (pass->run, kept->k, keys, &attention->k);
-  descry_trained_forward (pass->run, kept->v, keys, &attention->v);
-  if (!local && pass->visual_bias.buffer != NULL)
-    {
-      op_add (pass->run, kept->k, kept->k, pass->visual_bias, DESCRY_ACT_NONE);
-      op_add (pass->run, kept->v, kept->v, pass->visual_bias, DESCRY_ACT_NONE);
-    }
-  op_attention_packed (pass->run, kept->context, kept->q, kept->k, kept->v, local ? &pass->local_plan : &pass->visual_plan, &shape);
+  op_attention_packed (pass->run, kept->context, kept->q, keys->k, keys->v, local ? &pass->local_plan : &pass->visual_plan, &shape);
   descry_trained_forward (pass->run, kept->sum, kept->context, &attention->o);
   op_add (pass->run, kept->sum, kept->sum, x, DESCRY_ACT_NONE);
   forward_norm (pass, x, kept->sum, &attention->norm);
@@ -481,9 +430,11 @@ forward_feed (DescryFormerPass        *pass,
 
 static void
 forward_layer (DescryFormerPass         *pass,
-               const DescryTrainedLayer *layer,
+               guint                     index,
                Kept                     *kept)
 {
+  const DescryTrainedLayer *layer = &pass->former->layers[index];
+  const DescryLookedLayer *looked = &pass->looked->layers[index];
   guint inner = pass->former->shape.feed_forward;
 
   kept->x = pass->x;
@@ -492,9 +443,9 @@ forward_layer (DescryFormerPass         *pass,
   if (!descry_run_ok (pass->run))
     return;
   if (layer->crosses && pass->visual_rows > 0)
-    forward_cross (pass, &layer->visual, &kept->visual, block (kept->middle, 0, pass->visual_rows), FALSE);
+    forward_cross (pass, &layer->visual, &kept->visual, &looked->visual, block (kept->middle, 0, pass->visual_rows), FALSE);
   if (layer->crosses && pass->looking_rows > 0)
-    forward_cross (pass, &layer->local, &kept->local, block (kept->middle, pass->visual_rows, pass->looking_rows), TRUE);
+    forward_cross (pass, &layer->local, &kept->local, &looked->local, block (kept->middle, pass->visual_rows, pass->looking_rows), TRUE);
   kept->up = roomy (pass, pass->rows, inner);
   kept->act = roomy (pass, pass->rows, inner);
   kept->last = all_rows (pass);
@@ -511,22 +462,31 @@ descry_former_pass_new (DescryTrainFormer          *former,
                         const DescryFormerSequence *sequences,
                         guint                       n_sequences)
 {
+  DescryFormerLooked *looked = descry_former_looked_new (former, run, pictures, n_pictures);
+  DescryFormerPass *pass = descry_former_pass_over (former, looked, sequences, n_sequences);
+
+  pass->own = looked;
+  return pass;
+}
+
+DescryFormerPass *
+descry_former_pass_over (DescryTrainFormer          *former,
+                         DescryFormerLooked         *looked,
+                         const DescryFormerSequence *sequences,
+                         guint                       n_sequences)
+{
   DescryFormerPass *pass = g_new0 (DescryFormerPass, 1);
+  DescryRun *run = looked->run;
   guint i;
 
   pass->former = former;
   pass->run = run;
-  pass->n_pictures = n_pictures;
+  pass->looked = looked;
   pass->n_sequences = n_sequences;
   pass->places = g_new0 (DescryFormerPlace, n_sequences);
   pass->picture = g_new0 (int, n_sequences);
-  pass->visual_first = g_new0 (guint, n_pictures);
-  pass->n_visual = g_new0 (guint, n_pictures);
-  pass->local_first = g_new0 (guint, n_pictures);
-  pass->n_local = g_new0 (guint, n_pictures);
   pass->kept = g_new0 (Kept, former->shape.layers);
 
-  place_pictures (pass, pictures);
   if (!place_sequences (pass, sequences))
     return pass;
   make_room (pass);
@@ -541,7 +501,7 @@ descry_former_pass_new (DescryTrainFormer          *former,
   pass->x = all_rows (pass);
   forward_norm (pass, pass->x, pass->embedded, &former->norm);
   for (i = 0; i < former->shape.layers && descry_run_ok (run); i++)
-    forward_layer (pass, &former->layers[i], &pass->kept[i]);
+    forward_layer (pass, i, &pass->kept[i]);
 
   return pass;
 }
@@ -550,7 +510,7 @@ static void
 release_crossed (DescryRun *run,
                  Crossed   *kept)
 {
-  DescryTensor *tensors[] = { &kept->x, &kept->q, &kept->context, &kept->sum, &kept->k, &kept->v };
+  DescryTensor *tensors[] = { &kept->x, &kept->q, &kept->context, &kept->sum };
   guint i;
 
   for (i = 0; i < G_N_ELEMENTS (tensors); i++)
@@ -581,7 +541,7 @@ descry_former_pass_free (DescryFormerPass *pass)
   for (i = 0; i < pass->former->shape.layers; i++)
     release_kept (pass->run, &pass->kept[i]);
   {
-    DescryTensor *tensors[] = { &pass->visual, &pass->local, &pass->visual_bias, &pass->query_ids, &pass->word_ids,
+    DescryTensor *tensors[] = { &pass->query_ids, &pass->word_ids,
                                 &pass->special_ids, &pass->place_ids, &pass->words, &pass->embedded, &pass->x };
 
     for (i = 0; i < G_N_ELEMENTS (tensors); i++)
@@ -590,12 +550,9 @@ descry_former_pass_free (DescryFormerPass *pass)
   op_packed_clear (pass->run, &pass->self_plan);
   op_packed_clear (pass->run, &pass->visual_plan);
   op_packed_clear (pass->run, &pass->local_plan);
+  g_clear_pointer (&pass->own, descry_former_looked_free);
   g_free (pass->places);
   g_free (pass->picture);
-  g_free (pass->visual_first);
-  g_free (pass->n_visual);
-  g_free (pass->local_first);
-  g_free (pass->n_local);
   g_free (pass->kept);
   g_free (pass);
 }
@@ -669,28 +626,25 @@ static void
 backward_cross (DescryFormerPass             *pass,
                 const DescryTrainedAttention *attention,
                 Crossed                      *kept,
+                DescryLookedKeys             *keys,
                 DescryTensor                  dx,
                 gboolean                      local)
 {
   const DescryAttention shape = attention_shape (pass);
-  DescryTensor keys = local ? pass->local : pass->visual, none = { 0 };
-  guint rows = descry_tensor_rows (dx), all = descry_tensor_rows (keys);
+  guint rows = descry_tensor_rows (dx), all = descry_tensor_rows (keys->k);
   DescryTensor dsum = rows_for (pass, rows), dcontext = rows_for (pass, rows), dq = rows_for (pass, rows), dk = rows_for (pass, all), dv = rows_for (pass, all);
 
   if (!descry_run_ok (pass->run))
     return;
   backward_norm (pass, dsum, dx, kept->sum, &attention->norm);
   descry_trained_backward (pass->run, dcontext, dsum, kept->context, &attention->o, FALSE);
-  op_attention_packed_backward (pass->run, dq, dk, dv, dcontext, kept->context, kept->q, kept->k, kept->v, local ? &pass->local_plan : &pass->visual_plan, &shape);
+  op_attention_packed_backward (pass->run, dq, dk, dv, dcontext, kept->context, kept->q, keys->k, keys->v, local ? &pass->local_plan : &pass->visual_plan, &shape);
   op_copy (pass->run, dx, dsum);
   descry_trained_backward (pass->run, dx, dq, kept->x, &attention->q, TRUE);
-  descry_trained_backward (pass->run, none, dk, keys, &attention->k, FALSE);
-  descry_trained_backward (pass->run, none, dv, keys, &attention->v, FALSE);
+  descry_former_looked_add (pass->looked, keys, &dk, &dv);
   descry_run_release (pass->run, &dsum);
   descry_run_release (pass->run, &dcontext);
   descry_run_release (pass->run, &dq);
-  descry_run_release (pass->run, &dk);
-  descry_run_release (pass->run, &dv);
 }
 
 static void
@@ -762,16 +716,19 @@ descry_former_pass_backward (DescryFormerPass *pass,
   for (i = shape->layers; i-- > 0 && descry_run_ok (pass->run);)
     {
       const DescryTrainedLayer *layer = &pass->former->layers[i];
+      DescryLookedLayer *looked = &pass->looked->layers[i];
       Kept *kept = &pass->kept[i];
 
       backward_feed (pass, &layer->query, kept, dx, 0, pass->query_rows);
       backward_feed (pass, &layer->text, kept, dx, pass->query_rows, pass->rows - pass->query_rows);
       if (layer->crosses && pass->looking_rows > 0)
-        backward_cross (pass, &layer->local, &kept->local, block (dx, pass->visual_rows, pass->looking_rows), TRUE);
+        backward_cross (pass, &layer->local, &kept->local, &looked->local, block (dx, pass->visual_rows, pass->looking_rows), TRUE);
       if (layer->crosses && pass->visual_rows > 0)
-        backward_cross (pass, &layer->visual, &kept->visual, block (dx, 0, pass->visual_rows), FALSE);
+        backward_cross (pass, &layer->visual, &kept->visual, &looked->visual, block (dx, 0, pass->visual_rows), FALSE);
       backward_self (pass, &layer->self, kept, dx);
       descry_run_flush (pass->run);
     }
   backward_embed (pass, dx);
+  if (pass->own != NULL)
+    descry_former_looked_backward (pass->own);
 }

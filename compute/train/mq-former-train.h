@@ -101,11 +101,23 @@ guint descry_former_place_row     (const DescryFormerPlace *place, guint query);
 /* Queries that a picture of @n_local rows has: those of objects that are not there are left out. */
 guint descry_train_former_queries (DescryTrainFormer *former, guint n_local);
 
+/* What the queries of a batch look at: for all passes of a step, as long as the parameters stay. */
+typedef struct _DescryFormerLooked DescryFormerLooked;
+
+/* Errors stick to the run; it must be freed all the same, before the run and after its passes. */
+DescryFormerLooked *descry_former_looked_new      (DescryTrainFormer *former, DescryRun *run, const DescryFormerPicture *pictures, guint n_pictures);
+void                descry_former_looked_free     (DescryFormerLooked *looked);
+
+/* After the last pass's way back: the gradients of what was looked at add up in the parameters. */
+void                descry_former_looked_backward (DescryFormerLooked *looked);
+
 typedef struct _DescryFormerPass DescryFormerPass;
 
 /* Runs forward. Errors stick to the run; the pass must be freed all the same, before the run. */
 DescryFormerPass *descry_former_pass_new  (DescryTrainFormer *former, DescryRun *run, const DescryFormerPicture *pictures, guint n_pictures,
                                            const DescryFormerSequence *sequences, guint n_sequences);
+/* The same over what was looked at already. */
+DescryFormerPass *descry_former_pass_over (DescryTrainFormer *former, DescryFormerLooked *looked, const DescryFormerSequence *sequences, guint n_sequences);
 void              descry_former_pass_free (DescryFormerPass *pass);
 guint             descry_former_pass_rows (DescryFormerPass *pass); /* all; rows of queries come first */
 guint             descry_former_pass_query_rows (DescryFormerPass *pass);

@@ -31,6 +31,7 @@ typedef struct
   guint                      n;
   gboolean                   gradients;
   double                    *losses;
+  DescryFormerLooked        *looked;
   DescryFormerPass          *pass; /* queries; then texts alone */
   DescryTensor               dx; /* [rows, width] of its output */
   guint                      texts_first; /* sequence of the first text alone */
@@ -304,7 +305,6 @@ predict_some (Step        *step,
   static const DescryStage1Loss losses[] = { DESCRY_STAGE1_CAPTION, DESCRY_STAGE1_MASKED };
   static const DescryTextKind kinds[] = { DESCRY_TEXT_CAUSAL, DESCRY_TEXT_BLIND };
   g_autofree DescryFormerSequence *sequences = g_new0 (DescryFormerSequence, n);
-  g_autofree DescryFormerPicture *pictures = g_new (DescryFormerPicture, n);
   g_autoptr (GArray) rows = g_array_new (FALSE, FALSE, sizeof (gint32)), targets = g_array_new (FALSE, FALSE, sizeof (gint32));
   g_autoptr (GArray) scales = g_array_new (FALSE, FALSE, sizeof (float));
   g_autofree float *found = NULL;
@@ -316,8 +316,7 @@ predict_some (Step        *step,
     {
       const DescryStage1Example *example = &step->examples[first + i];
 
-      pictures[i] = example->picture;
-      sequences[i].picture = (int) i;
+      sequences[i].picture = (int) (first + i);
       for (k = 0; k < 2; k++)
         if (step->config->weights[losses[k]] > 0.0f)
           {
@@ -325,7 +324,7 @@ predict_some (Step        *step,
             sequences[i].texts[sequences[i].n_texts++].kind = kinds[k];
           }
     }
-  pass = descry_former_pass_new (step->former, step->run, pictures, n, sequences, n);
+  pass = descry_former_pass_over (step->former, step->looked, sequences, n);
   for (k = 0; k < 2 && descry_run_ok (step->run); k++)
     for (i = 0; i < n && step->config->weights[losses[k]] > 0.0f; i++)
       {
@@ -480,14 +479,13 @@ descry_stage1_align (DescryTrainFormer        *former,
 /* Do picture and text of these sequences belong together? The loss is over @all of the batch. */
 static void
 match_some (Step                       *step,
-            const DescryFormerPicture  *pictures,
             const DescryFormerSequence *sequences,
             guint                       n,
             gboolean                    together,
             guint                       all)
 {
   const double weight = step->config->weights[DESCRY_STAGE1_MATCH];
-  DescryFormerPass *pass = descry_former_pass_new (step->former, step->run, pictures, n, sequences, n);
+  DescryFormerPass *pass = descry_former_pass_over (step->former, step->looked, sequences, n);
   const guint rows = descry_former_pass_query_rows (pass);
   g_autofree float *logits = NULL;
   DescryTensor queries, out, dx;
@@ -535,7 +533,6 @@ match (Step         *step,
 {
   const guint n = step->n;
   g_autofree DescryFormerSequence *sequences = g_new0 (DescryFormerSequence, 3 * n);
-  g_autofree DescryFormerPicture *pictures = g_new (DescryFormerPicture, n);
   g_autofree double *column = g_new (double, n);
   guint i, j;
 
@@ -549,7 +546,6 @@ match (Step         *step,
         column[j] = step->scores[j * n + i];
       picture = negatives != NULL ? negatives[i][0] : descry_stage1_draw (column, n, i, rand);
       text = negatives != NULL ? negatives[i][1] : descry_stage1_draw (step->scores + i * n, n, i, rand);
-      pictures[i] = step->examples[i].picture;
       sequences[i] = (DescryFormerSequence) { .picture = i, .n_texts = 1, .texts = { step->examples[i].text } };
       sequences[n + i] = (DescryFormerSequence) { .picture = picture, .n_texts = 1, .texts = { step->examples[i].text } };
       sequences[2 * n + i] = (DescryFormerSequence) { .picture = i, .n_texts = 1, .texts = { step->examples[text].text } };
@@ -557,7 +553,7 @@ match (Step         *step,
   for (i = 0; i < 3 * n; i++)
     sequences[i].texts[0].kind = DESCRY_TEXT_JOINT;
   for (i = 0; i < 3; i++)
-    match_some (step, pictures, sequences + i * n, n, i == 0, 3 * n);
+    match_some (step, sequences + i * n, n, i == 0, 3 * n);
 }
 
 gboolean
@@ -594,8 +590,9 @@ descry_stage1_loss (DescryTrainFormer         *former,
       sequences[n + i].texts[0].kind = DESCRY_TEXT_JOINT;
     }
 
+  step.looked = descry_former_looked_new (former, run, pictures, n);
   if (pairs || weights[DESCRY_STAGE1_ALIGN] > 0.0f)
-    step.pass = descry_former_pass_new (former, run, pictures, n, sequences, pairs ? 2 * n : n);
+    step.pass = descry_former_pass_over (former, step.looked, sequences, pairs ? 2 * n : n);
   if (step.pass != NULL && descry_run_ok (run))
     {
       if (gradients)
@@ -611,6 +608,9 @@ descry_stage1_loss (DescryTrainFormer         *former,
   predict (&step);
   if (pairs)
     match (&step, rand, negatives);
+  if (gradients)
+    descry_former_looked_backward (step.looked);
+  descry_former_looked_free (step.looked);
 
   return descry_run_finish (run, error);
 }

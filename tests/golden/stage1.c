@@ -18,6 +18,9 @@
 #define PER_STEP 3
 #define POOL 7
 #define RELATIVE 1e-3
+#define LEARN_STEPS 200
+#define LEARN_LAST 20 /* steps that are averaged */
+#define LEARN_RATE 3e-3f
 
 static DescrySchedule schedule = { .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .decay = 0.05f, .clip = 1.0f, .warm_up = 5, .steps = STEPS };
 
@@ -264,6 +267,98 @@ test_draw (void)
   close_fixture (&fixture);
 }
 
+static void
+set_weights (Fixture *fixture,
+             gboolean contrast,
+             gboolean texts)
+{
+  fixture->config.weights[DESCRY_STAGE1_CONTRAST] = fixture->config.weights[DESCRY_STAGE1_MATCH] = contrast ? 1.0f : 0.0f;
+  fixture->config.weights[DESCRY_STAGE1_CAPTION] = fixture->config.weights[DESCRY_STAGE1_MASKED] = texts ? 1.0f : 0.0f;
+}
+
+/* A few pairs can be told apart by heart: contrast and match must leave chance, far. */
+static void
+test_learn (void)
+{
+  const DescrySchedule quick = { .rate = LEARN_RATE, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .clip = 1.0f, .warm_up = 10, .steps = LEARN_STEPS };
+  g_autoptr (GRand) rand = g_rand_new_with_seed (9);
+  double losses[DESCRY_STAGE1_LOSSES], late[2] = { 0.0, 0.0 }, norm;
+  g_autoptr (GError) error = NULL;
+  Fixture fixture;
+  guint step;
+
+  if (!open_fixture (&fixture, "compact", DESCRY_FAMILY_AUTO))
+    return;
+  set_weights (&fixture, TRUE, FALSE);
+  for (step = 1; step <= LEARN_STEPS; step++)
+    {
+      descry_stage1_loss (fixture.former, &fixture.config, fixture.pool, POOL, rand, NULL, TRUE, NULL, losses, &error);
+      g_assert_no_error (error);
+      descry_optimiser_step (descry_train_former_parameters (fixture.former), &quick, step, &norm, &error);
+      g_assert_no_error (error);
+      if (step > LEARN_STEPS - LEARN_LAST)
+        {
+          late[0] += losses[DESCRY_STAGE1_CONTRAST] / LEARN_LAST;
+          late[1] += losses[DESCRY_STAGE1_MATCH] / LEARN_LAST;
+        }
+    }
+  g_test_message ("after %u steps: contrast %.3f (chance %.3f), match %.3f (chance %.3f)", LEARN_STEPS, late[0], log (POOL), late[1], log (3.0) - 2.0 / 3.0 * log (2.0));
+  g_assert_cmpfloat (late[0], <, 0.5 * log (POOL));
+  g_assert_cmpfloat (late[1], <, 0.3);
+  close_fixture (&fixture);
+}
+
+static double
+gradient_of (Fixture *fixture,
+             guint    times,
+             double   losses[DESCRY_STAGE1_LOSSES],
+             float   *gradient)
+{
+  DescryParameters *parameters = descry_train_former_parameters (fixture->former);
+  g_autofree DescryStage1Example *batch = g_new (DescryStage1Example, times * POOL);
+  g_autoptr (DescryRun) run = descry_run_new (fixture->device, NULL);
+  g_autoptr (GRand) rand = g_rand_new_with_seed (1);
+  g_autoptr (GError) error = NULL;
+  double squares = 0.0;
+  guint i;
+
+  for (i = 0; i < times * POOL; i++)
+    batch[i] = fixture->pool[i % POOL];
+  op_fill (run, parameters->gradients, 0.0f);
+  g_assert_true (descry_stage1_loss (fixture->former, &fixture->config, batch, times * POOL, rand, NULL, TRUE, NULL, losses, &error));
+  descry_run_read (run, parameters->gradients, gradient, parameters->n);
+  g_assert_true (descry_run_finish (run, &error));
+  for (i = 0; i < parameters->n; i++)
+    squares += (double) gradient[i] * gradient[i];
+  return squares;
+}
+
+/* A batch goes through in parts: one with every example three times has the losses and the gradient of one with each once. */
+static void
+test_parts (void)
+{
+  double once[DESCRY_STAGE1_LOSSES], thrice[DESCRY_STAGE1_LOSSES], squares, off = 0.0;
+  g_autofree float *one = NULL, *three = NULL;
+  Fixture fixture;
+  guint n, i;
+
+  if (!open_fixture (&fixture, "compact", DESCRY_FAMILY_AUTO))
+    return;
+  set_weights (&fixture, FALSE, TRUE);
+  n = descry_train_former_parameters (fixture.former)->n;
+  one = g_new (float, n);
+  three = g_new (float, n);
+  squares = gradient_of (&fixture, 1, once, one);
+  gradient_of (&fixture, 3, thrice, three);
+  for (i = 0; i < DESCRY_STAGE1_LOSSES; i++)
+    g_assert_cmpfloat (fabs (once[i] - thrice[i]), <=, 1e-5 * once[i]);
+  g_assert_cmpfloat (once[DESCRY_STAGE1_MASKED], >, 0.0);
+  for (i = 0; i < n; i++)
+    off += ((double) one[i] - three[i]) * ((double) one[i] - three[i]);
+  g_assert_cmpfloat (off, <=, 1e-8 * squares);
+  close_fixture (&fixture);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -285,6 +380,8 @@ main (int    argc,
       g_test_add_data_func (path, &cases[i], test_curve);
     }
   g_test_add_func ("/golden/stage1/draw", test_draw);
+  g_test_add_func ("/golden/stage1/learn", test_learn);
+  g_test_add_func ("/golden/stage1/parts", test_parts);
 
   return g_test_run ();
 }
