@@ -21,13 +21,14 @@
 #include "compute/train/annotations.h"
 #include "compute/train/features.h"
 #include "compute/train/synthetic/composer.h"
+#include "compute/train/synthetic/questions.h"
 
 typedef struct
 {
-  char    *data, *stock, *output, *bundle, *device, *save, *folder, *judge, *model, *connector, *adapter;
+  char    *data, *stock, *output, *bundle, *device, *save, *folder, *judge, *model, *connector, *adapter, *trained;
   char   **annotations; /* KIND:FILE, in order */
   int      train, validation, test, seed, first;
-  gboolean refuse, detect, show_wrong, clip_art;
+  gboolean refuse, detect, show_wrong, clip_art, ask, every_split;
 } Options;
 
 typedef struct
@@ -184,12 +185,33 @@ read_annotations (Options           *options,
   return TRUE;
 }
 
+/* The questions that the composer asks, as far as the labels answer them: what an object without one is called is not known. */
+static void
+ask_about_labels (Work          *work,
+                  DescryPicture *picture,
+                  guint          index,
+                  const GArray  *labelled) /* empty: all */
+{
+  guint i;
+
+  descry_picture_ask (picture, (guint64) work->options->seed, index);
+  for (i = picture->questions->len; i-- > 0;)
+    {
+      const DescryPictureQuestion *question = g_ptr_array_index (picture->questions, i);
+
+      if (strcmp (question->kind, "noun") == 0 && question->pointed[0] < labelled->len && !g_array_index (labelled, gboolean, question->pointed[0]))
+        g_ptr_array_remove_index (picture->questions, i);
+    }
+}
+
 /* A picture that cannot be read is a bad record too. */
 static gboolean
 add_annotated (Work          *work,
                DescryPicture *picture,
+               guint          index,
                GError       **error)
 {
+  g_autoptr (GArray) labelled = g_array_new (FALSE, FALSE, sizeof (gboolean));
   g_autofree char *path = g_build_filename (work->options->folder, picture->name, NULL);
   g_autoptr (GError) failure = NULL;
   g_autoptr (DescryImage) image = descry_image_load (path, work->cancellable, &failure);
@@ -206,8 +228,10 @@ add_annotated (Work          *work,
       return FALSE;
     }
   descry_annotations_fit (picture, image->width, image->height);
-  if (work->options->detect && !descry_picture_features_detect (work->features, image, picture, work->cancellable, error))
+  if (work->options->detect && !descry_picture_features_detect (work->features, image, picture, labelled, work->cancellable, error))
     return FALSE;
+  if (work->options->ask)
+    ask_about_labels (work, picture, index, labelled);
 
   return add_picture (work, image, picture, error);
 }
@@ -227,7 +251,7 @@ make_annotated (Work    *work,
     g_printerr (_("%u records were skipped\n"), descry_annotations_skipped (annotations));
   work->all = pictures->len;
   for (i = 0; i < pictures->len; i++)
-    if (!add_annotated (work, g_ptr_array_index (pictures, i), error))
+    if (!add_annotated (work, g_ptr_array_index (pictures, i), i, error))
       return FALSE;
 
   return TRUE;
@@ -262,7 +286,8 @@ judge (Work    *work,
        GError **error)
 {
   const Options *options = work->options;
-  const DescryJudgeOptions judged = { options->judge, options->model, options->connector, options->adapter, (guint) options->first, options->show_wrong };
+  const DescryJudgeOptions judged = { options->judge, options->model, options->connector, options->adapter, options->trained, (guint) options->first,
+                                      options->show_wrong, options->every_split };
 
   work->device = descry_device_open (options->device, DESCRY_FAMILY_AUTO, error);
   if (work->device == NULL)
@@ -288,12 +313,15 @@ descry_command_pictures (int    argc,
     { "annotations", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.annotations, N_("Annotations: coco, refcoco, vg, llava or lines, and the file; may be given again"), N_("KIND:FILE") },
     { "folder", 0, 0, G_OPTION_ARG_FILENAME, &options.folder, N_("The folder of the annotated pictures"), N_("FOLDER") },
     { "refuse", 0, 0, G_OPTION_ARG_NONE, &options.refuse, N_("Stop at the first bad record instead of skipping it"), NULL },
-    { "detect", 0, 0, G_OPTION_ARG_NONE, &options.detect, N_("Take the detector's objects instead of the annotated ones"), NULL },
+    { "detect", 0, 0, G_OPTION_ARG_NONE, &options.detect, N_("Take the detector's objects instead of the annotated ones; labels of those that lie on one another stay"), NULL },
+    { "ask", 0, 0, G_OPTION_ARG_NONE, &options.ask, N_("Ask about annotated objects what is asked about composed ones: colours, names, the place, what the text answers"), NULL },
     { "save-pictures", 0, 0, G_OPTION_ARG_FILENAME, &options.save, N_("Keep the composed pictures in FOLDER, to look at"), N_("FOLDER") },
     { "judge", 0, 0, G_OPTION_ARG_FILENAME, &options.judge, N_("Instead: ask about the test pictures of the set FILE, with and without the connector"), N_("FILE") },
     { "model", 'm', 0, G_OPTION_ARG_FILENAME, &options.model, N_("The language model that is judged"), N_("FILE") },
     { "connector", 0, 0, G_OPTION_ARG_FILENAME, &options.connector, N_("The connector that is judged"), N_("FILE") },
     { "adapter", 0, 0, G_OPTION_ARG_FILENAME, &options.adapter, N_("The language model's adapters"), N_("FILE") },
+    { "trained", 0, 0, G_OPTION_ARG_FILENAME, &options.trained, N_("The set that the connector was trained with: which nouns it knows (the judged one)"), N_("FILE") },
+    { "every-split", 0, 0, G_OPTION_ARG_NONE, &options.every_split, N_("Judge with all pictures of a set that nothing was trained with, not those of the test alone"), NULL },
     { "first", 0, 0, G_OPTION_ARG_INT, &options.first, N_("So many test pictures (100)"), N_("N") },
     { "show-wrong", 0, 0, G_OPTION_ARG_NONE, &options.show_wrong, N_("Print each wrong answer"), NULL },
     { "bundle", 'b', 0, G_OPTION_ARG_FILENAME, &options.bundle, N_("The bundle whose networks make the features"), N_("NAME") },

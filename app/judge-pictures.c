@@ -30,6 +30,7 @@ typedef struct { guint right, all; } Share;
 typedef struct
 {
   DescryPictureSet   *set;
+  gboolean            every_split;
   DescryConnector    *connector; /* or NULL */
   DescryTokenizer    *tokenizer;
   DescryChatFormat    format;
@@ -105,6 +106,31 @@ kind_of (Judge                       *judge,
   return question->kind;
 }
 
+/* Test pictures first, then those of the other splits. */
+static DescryPicture *
+get_picture (Judge   *judge,
+             guint    index,
+             GError **error)
+{
+  static const DescrySplit splits[] = { DESCRY_SPLIT_TEST, DESCRY_SPLIT_VALIDATION, DESCRY_SPLIT_TRAIN };
+  guint i;
+
+  for (i = 0; i + 1 < G_N_ELEMENTS (splits) && index >= descry_picture_set_count (judge->set, splits[i]); i++)
+    index -= descry_picture_set_count (judge->set, splits[i]);
+
+  return descry_picture_set_get (judge->set, splits[i], index, error);
+}
+
+static guint
+count_pictures (Judge *judge)
+{
+  guint n = descry_picture_set_count (judge->set, DESCRY_SPLIT_TEST);
+
+  if (judge->every_split)
+    n += descry_picture_set_count (judge->set, DESCRY_SPLIT_VALIDATION) + descry_picture_set_count (judge->set, DESCRY_SPLIT_TRAIN);
+  return n;
+}
+
 static gboolean
 judge_picture (Judge         *judge,
                guint          index,
@@ -112,7 +138,7 @@ judge_picture (Judge         *judge,
                Way            way,
                GError       **error)
 {
-  g_autoptr (DescryPicture) picture = descry_picture_set_get (judge->set, DESCRY_SPLIT_TEST, index, error), other = NULL;
+  g_autoptr (DescryPicture) picture = get_picture (judge, index, error), other = NULL;
   g_autoptr (DescrySoftTokens) soft = NULL;
   g_autoptr (GString) text = g_string_new (NULL);
   gboolean right;
@@ -122,7 +148,7 @@ judge_picture (Judge         *judge,
     return FALSE;
   if (way == WAY_ANOTHER)
     {
-      other = descry_picture_set_get (judge->set, DESCRY_SPLIT_TEST, (index + n / 2) % n, error);
+      other = get_picture (judge, (index + n / 2) % n, error);
       if (other == NULL)
         return FALSE;
     }
@@ -155,14 +181,15 @@ judge_picture (Judge         *judge,
 }
 
 static gboolean
-collect_trained (Judge   *judge,
-                 GError **error)
+collect_trained (Judge            *judge,
+                 DescryPictureSet *set,
+                 GError          **error)
 {
-  guint n = descry_picture_set_count (judge->set, DESCRY_SPLIT_TRAIN), i, k;
+  guint n = descry_picture_set_count (set, DESCRY_SPLIT_TRAIN), i, k;
 
   for (i = 0; i < n; i++)
     {
-      g_autoptr (DescryPicture) picture = descry_picture_set_get (judge->set, DESCRY_SPLIT_TRAIN, i, error);
+      g_autoptr (DescryPicture) picture = descry_picture_set_get (set, DESCRY_SPLIT_TRAIN, i, error);
 
       if (picture == NULL)
         return FALSE;
@@ -178,7 +205,7 @@ judge_all (Judge   *judge,
            guint    first,
            GError **error)
 {
-  guint n = MIN (first, descry_picture_set_count (judge->set, DESCRY_SPLIT_TEST)), i;
+  guint n = MIN (first, count_pictures (judge)), i;
   Way way;
 
   for (way = judge->connector != NULL ? WAY_ON : WAY_OFF; way <= WAY_OFF; way++)
@@ -204,7 +231,7 @@ descry_judge_pictures (DescryDevice             *device,
                        GCancellable             *cancellable,
                        GError                  **error)
 {
-  g_autoptr (DescryPictureSet) set = descry_picture_set_open (options->set, error);
+  g_autoptr (DescryPictureSet) set = descry_picture_set_open (options->set, error), known = NULL;
   g_autoptr (DescryGguf) gguf = set != NULL ? descry_gguf_open (options->model, error) : NULL, adapter = NULL, former = NULL;
   g_autoptr (DescryTokenizer) tokenizer = gguf != NULL ? descry_tokenizer_new (gguf, error) : NULL;
   g_autoptr (DescryLlama) model = NULL;
@@ -212,9 +239,9 @@ descry_judge_pictures (DescryDevice             *device,
   g_autoptr (DescryConnector) connector = NULL;
   g_autoptr (GHashTable) trained = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL), shares = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   g_autofree char *reason = NULL;
-  Judge judge = { .set = set, .tokenizer = tokenizer, .trained = trained, .shares = shares, .cancellable = cancellable, .show_wrong = options->show_wrong };
+  Judge judge = { .set = set, .every_split = options->every_split, .tokenizer = tokenizer, .trained = trained, .shares = shares, .cancellable = cancellable, .show_wrong = options->show_wrong };
 
-  if (tokenizer == NULL)
+  if (tokenizer == NULL || (options->trained != NULL && (known = descry_picture_set_open (options->trained, error)) == NULL))
     return FALSE;
   if (options->adapter != NULL && (adapter = descry_gguf_open (options->adapter, error)) == NULL)
     return FALSE;
@@ -237,5 +264,5 @@ descry_judge_pictures (DescryDevice             *device,
   judge.format = descry_chat_format (gguf, tokenizer);
   judge.session = session;
 
-  return collect_trained (&judge, error) && judge_all (&judge, options->first, error);
+  return collect_trained (&judge, known != NULL ? known : set, error) && judge_all (&judge, options->first, error);
 }

@@ -14,8 +14,10 @@ G_BEGIN_DECLS
 typedef struct
 {
   const char *set, *model, *connector, *adapter; /* the last two may be NULL */
+  const char *trained; /* the set whose training pictures show the nouns that are known; NULL: @set */
   guint       first; /* test pictures */
   gboolean    show_wrong; /* each wrong answer, on stderr */
+  gboolean    every_split; /* the other splits' pictures as well */
 } DescryJudgeOptions;
 
 /* One JSON line a kind of question and way: connector "on", fed with "another" picture's features, "off". Greedy. */

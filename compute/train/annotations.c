@@ -822,7 +822,7 @@ descry_annotations_pictures (DescryAnnotations *annotations)
     {
       DescryPicture *picture = g_ptr_array_index (annotations->pictures, i);
 
-      if (picture->name != NULL && picture->captions->len + picture->objects->len + picture->questions->len > 0)
+      if (picture->name != NULL && (picture->scene != NULL || picture->captions->len + picture->objects->len + picture->questions->len > 0))
         continue;
       g_hash_table_remove_all (annotations->by_key);
       g_hash_table_remove_all (annotations->boxes);

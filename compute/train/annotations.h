@@ -43,7 +43,7 @@ gboolean           descry_annotations_add   (DescryAnnotations *annotations, Des
 gboolean           descry_annotations_parse (DescryAnnotations *annotations, DescryAnnotationKind kind, const char *text, gsize length,
                                              const char *path, GError **error);
 
-/* Pictures with at least one caption, object or question; name: the file below the folder. Their size is 1 x 1 until
+/* Pictures with a scene or at least one caption, object or question; name: the file below the folder. Their size is 1 x 1 until
  * descry_annotations_fit(). (transfer none) */
 GPtrArray         *descry_annotations_pictures (DescryAnnotations *annotations);
 guint              descry_annotations_skipped  (DescryAnnotations *annotations); /* bad records */
@@ -55,6 +55,11 @@ guint              descry_annotations_skipped  (DescryAnnotations *annotations);
 /* The picture is @width x @height: boxes are cut to it, those outside go, with questions that point at them; words for
  * size and place, prompts and the split (by base name) follow. */
 void               descry_annotations_fit (DescryPicture *picture, guint width, guint height);
+
+/* Replaces the objects by those of @found (score >= 0.5), a detector's scene of the picture. Each takes noun and colour of the
+ * annotated object that it lies on (IoU >= 0.5, each annotated one once); questions follow, those about what was not found
+ * go, and prompts are written anew. @labelled (nullable): a gboolean for each object: had it an annotated one? */
+void               descry_annotations_relabel (DescryPicture *picture, const DescryScene *found, GArray *labelled);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DescryAnnotations, descry_annotations_free)
 

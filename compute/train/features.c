@@ -15,6 +15,7 @@
 #include "compute/lyrics/encoder.h"
 #include "compute/lyrics/refiner.h"
 #include "compute/memory.h"
+#include "compute/train/annotations.h"
 
 #define FEATURE_WIDTH 1280 /* of the classifier's pooled rows */
 
@@ -227,29 +228,19 @@ descry_picture_features_add (DescryPictureFeatures      *features,
 
 gboolean
 descry_picture_features_detect (DescryPictureFeatures *features,
-                        DescryImage    *image,
-                        DescryPicture  *picture,
-                        GCancellable   *cancellable,
-                        GError        **error)
+                                DescryImage           *image,
+                                DescryPicture         *picture,
+                                GArray                *labelled,
+                                GCancellable          *cancellable,
+                                GError               **error)
 {
   g_autoptr (DescryRefiner) refiner = descry_refiner_new (features->pipeline, image, picture->name, error);
   g_autoptr (DescryScene) scene = NULL;
-  guint i;
 
   if (refiner == NULL || !descry_refiner_tag (refiner, cancellable, error) || !descry_refiner_detect (refiner, cancellable, error))
     return FALSE;
   scene = descry_refiner_scene (refiner);
-  g_ptr_array_set_size (picture->objects, 0);
-  for (i = picture->questions->len; i-- > 0;)
-    if (((DescryPictureQuestion *) g_ptr_array_index (picture->questions, i))->n_pointed > 0)
-      g_ptr_array_remove_index (picture->questions, i);
-  for (i = 0; i < scene->objects->len; i++)
-    {
-      const DescryObject *object = g_ptr_array_index (scene->objects, i);
-
-      if (object->score >= DESCRY_SCENE_THRESHOLD)
-        descry_picture_add_object (picture, object->box, object->name, NULL)->score = object->score;
-    }
+  descry_annotations_relabel (picture, scene, labelled);
 
   return TRUE;
 }

@@ -33,9 +33,10 @@ gboolean        descry_picture_features_make (DescryPictureFeatures *features, D
 gboolean        descry_picture_features_add  (DescryPictureFeatures *features, DescryPictureWriter *writer, DescryImage *image, DescryPicture *picture,
                                       GCancellable *cancellable, GError **error);
 
-/* Replaces the objects by those that the refiner finds in @image (score >= 0.5): what the connector meets at run time.
- * Captions and questions that point at no object stay. */
-gboolean        descry_picture_features_detect (DescryPictureFeatures *features, DescryImage *image, DescryPicture *picture, GCancellable *cancellable, GError **error);
+/* Replaces the objects by those that the refiner finds in @image (score >= 0.5): what the connector meets at run time. Labels
+ * and questions follow, as descry_annotations_relabel() says; @labelled is its. */
+gboolean        descry_picture_features_detect (DescryPictureFeatures *features, DescryImage *image, DescryPicture *picture, GArray *labelled,
+                                      GCancellable *cancellable, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DescryPictureFeatures, descry_picture_features_free)
 

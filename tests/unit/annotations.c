@@ -143,6 +143,84 @@ test_lines (void)
   g_assert_true (g_str_has_prefix (error->message, "file.json: line 2: "));
 }
 
+/* Labels go to the detector's boxes that lie on theirs; what was not found takes its questions along. */
+static void
+test_relabel (void)
+{
+  const char *text = "{\"image\":\"a.jpg\",\"scene\":\"city\",\"objects\":[{\"box\":[0,0,40,40],\"name\":\"cup\",\"color\":\"red\"},{\"box\":[50,0,90,40],\"name\":\"dog\"},"
+                     "{\"box\":[0,50,40,90],\"name\":\"cat\",\"color\":\"black\"}],\"questions\":[{\"question\":\"What color is it?\",\"answer\":\"It is red.\",\"object\":0},"
+                     "{\"question\":\"What is it?\",\"answer\":\"A cat.\",\"object\":2},{\"question\":\"Where?\",\"answer\":\"In a city.\"}]}\n{\"image\":\"b.jpg\",\"scene\":\"field\"}\n";
+  static const struct { DescryBox box; float score; } boxes[] = { { { 52, 2, 91, 41 }, 0.9f }, { { 2, 1, 41, 42 }, 0.8f }, { { 1, 2, 40, 40 }, 0.7f }, { { 0, 50, 40, 90 }, 0.2f } };
+  g_autoptr (DescryAnnotations) annotations = descry_annotations_new (TRUE, NULL, NULL);
+  g_autoptr (DescryScene) found = descry_scene_new (100, 100);
+  g_autoptr (GArray) labelled = g_array_new (FALSE, FALSE, sizeof (gboolean));
+  GPtrArray *pictures = parse (annotations, DESCRY_ANNOTATION_LINES, text);
+  static const char *const nouns[] = { "dog", "cup", "thing" };
+  DescryPicture *picture;
+  guint i;
+
+  g_assert_cmpuint (pictures->len, ==, 2); /* a scene alone is worth a picture */
+  picture = g_ptr_array_index (pictures, 0);
+  descry_annotations_fit (picture, 100, 100);
+  for (i = 0; i < G_N_ELEMENTS (boxes); i++)
+    {
+      DescryObject *object = g_new0 (DescryObject, 1);
+
+      object->id = i + 1;
+      object->name = g_strdup ("thing");
+      object->score = boxes[i].score;
+      object->box = boxes[i].box;
+      g_ptr_array_add (found->objects, object);
+    }
+  descry_annotations_relabel (picture, found, labelled);
+
+  g_assert_cmpuint (picture->objects->len, ==, 3);
+  for (i = 0; i < 3; i++)
+    {
+      const DescryPictureObject *object = g_ptr_array_index (picture->objects, i);
+
+      g_assert_cmpstr (object->noun, ==, nouns[i]);
+      g_assert_cmpstr (object->color, ==, i == 1 ? "red" : NULL);
+      g_assert_cmpfloat (object->box.x0, ==, boxes[i].box.x0);
+      g_assert_cmpfloat (object->score, ==, boxes[i].score);
+      g_assert_cmpint (g_array_index (labelled, gboolean, i), ==, i < 2);
+    }
+  g_assert_cmpuint (picture->questions->len, ==, 2);
+  g_assert_cmpuint (((DescryPictureQuestion *) g_ptr_array_index (picture->questions, 0))->pointed[0], ==, 1);
+  g_assert_cmpuint (((DescryPictureQuestion *) g_ptr_array_index (picture->questions, 1))->n_pointed, ==, 0);
+  g_assert_nonnull (strstr (((DescryPictureQuestion *) g_ptr_array_index (picture->questions, 1))->prompt, "thing"));
+}
+
+/* The hand-written labels of the test photographs: every line is right, colours are words that the connector is taught. */
+static void
+test_photographs (void)
+{
+  static const char *const words[] = { "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "gray", NULL };
+  g_autofree char *path = g_build_filename (g_getenv ("DESCRY_TEST_SOURCE"), "tests", "flow", "answers", "labels.jsonl", NULL);
+  g_autoptr (DescryAnnotations) annotations = descry_annotations_new (TRUE, NULL, NULL);
+  g_autoptr (GError) error = NULL;
+  GPtrArray *pictures;
+  guint colors = 0, i, k;
+
+  descry_annotations_add (annotations, DESCRY_ANNOTATION_LINES, path, &error);
+  g_assert_no_error (error);
+  pictures = descry_annotations_pictures (annotations);
+  g_assert_cmpuint (pictures->len, ==, 21);
+  for (i = 0; i < pictures->len; i++)
+    {
+      const DescryPicture *picture = g_ptr_array_index (pictures, i);
+
+      for (k = 0; k < picture->objects->len; k++)
+        {
+          const DescryPictureObject *object = g_ptr_array_index (picture->objects, k);
+
+          g_assert_true (object->color == NULL || g_strv_contains (words, object->color));
+          colors += object->color != NULL;
+        }
+    }
+  g_assert_cmpuint (colors, ==, 28);
+}
+
 static DescryPicture *
 make_picture (guint       number,
               DescrySplit split)
@@ -459,6 +537,8 @@ main (int    argc,
   g_test_add_func ("/annotations/visual-genome", test_genome);
   g_test_add_func ("/annotations/llava", test_llava);
   g_test_add_func ("/annotations/lines", test_lines);
+  g_test_add_func ("/annotations/relabel", test_relabel);
+  g_test_add_func ("/annotations/photographs", test_photographs);
   g_test_add_func ("/pictures/set", test_set);
   g_test_add_func ("/pictures/colors", test_colors);
   g_test_add_func ("/pictures/compose", test_compose);
