@@ -142,6 +142,7 @@ run_child (const char *what,
            const char *device,
            const char *path,
            gint64     *first_token,
+           guint      *prompt,
            GError    **error)
 {
   g_autoptr (DescryEngine) engine = descry_local_engine_new (bundle, device);
@@ -160,6 +161,9 @@ run_child (const char *what,
     }
   turn = bench_ask (engine, image, scene, image != NULL ? QUESTION : "Hello", NULL, &options, error);
 
+  if (turn != NULL)
+    *prompt = turn->prompt_tokens;
+
   return turn != NULL;
 }
 
@@ -173,15 +177,16 @@ bench_child (const char *what,
   const gint64 begin = text != NULL ? g_ascii_strtoll (text, NULL, 10) : g_get_monotonic_time ();
   g_autoptr (GError) error = NULL;
   gint64 first_token = 0;
+  guint prompt = 0;
   struct rusage usage = { 0 };
-  gboolean ok = run_child (what, bundle, device, image, &first_token, &error);
+  gboolean ok = run_child (what, bundle, device, image, &first_token, &prompt, &error);
   const gint64 end = g_get_monotonic_time ();
 
   if (ok)
     {
       getrusage (RUSAGE_SELF, &usage);
-      g_print ("{\"first_token_ms\":%.3f,\"total_ms\":%.3f,\"peak_mib\":%.1f}\n", first_token > 0 ? (first_token - begin) / 1000.0 : -1.0,
-               (end - begin) / 1000.0, usage.ru_maxrss / 1024.0);
+      g_print ("{\"first_token_ms\":%.3f,\"total_ms\":%.3f,\"peak_mib\":%.1f,\"prompt_tokens\":%u}\n", first_token > 0 ? (first_token - begin) / 1000.0 : -1.0,
+               (end - begin) / 1000.0, usage.ru_maxrss / 1024.0, prompt);
     }
   else
     g_printerr ("descry: %s\n", error->message);

@@ -72,7 +72,7 @@ find_group (DescryFamily family,
     for (i = 0; i < G_N_ELEMENTS (group_kernels[group]) && group_kernels[group][i] != NULL; i++)
       if (g_str_has_prefix (kernel, group_kernels[group][i]))
         return group;
-  if (family == DESCRY_FAMILY_CPU && (g_str_has_prefix (kernel, "gemv_") || g_str_has_prefix (kernel, "expand_") || g_str_has_prefix (kernel, "embed_")))
+  if (family == DESCRY_FAMILY_CPU && (g_str_has_prefix (kernel, "gemv_") || g_str_has_prefix (kernel, "expand_") || g_str_has_prefix (kernel, "embed_") || g_str_has_prefix (kernel, "ints_")))
     for (i = 0; rare_formats[i] != NULL; i++)
       if (strstr (kernel, rare_formats[i]) != NULL)
         return GROUP_FORMATS;

@@ -364,4 +364,29 @@ dot_levels (const int16 q)
                                                                                                             \
   GEMV_ENTRY (gemv_##FORMAT##_dot, 1, DotInput input; dot_input (&input, in[0], k);, &input)
 
+/* For products of many rows (gemm-ints.cpu.cl): formats with one scale a block. */
+#define INTS(FORMAT)                                                                                        \
+  __kernel __attribute__ ((reqd_work_group_size (1, 1, 1))) void                                            \
+  ints_##FORMAT (__global const uchar *w, __global int *y, const uint n, const uint k, const uint first, const uint rows) \
+  {                                                                                                         \
+    const uint b = get_global_id (0), panel = get_global_id (1), blocks = k / 32;                           \
+    __global const uchar *from = w + (first / 32 + panel) * PANEL_BYTES (FORMAT, blocks);                   \
+    __global const uchar *head = HEAD_AT (FORMAT, from, b), *block = BLOCK_AT (FORMAT, head, b);            \
+    __global int *to = y + ((ulong) panel * blocks + b) * 576;                                              \
+    __global float *scales = (__global float *) to + 512;                                                   \
+                                                                                                            \
+    _Pragma ("unroll") for (uint p = 0; p < 2; p++)                                                         \
+      {                                                                                                     \
+        _Pragma ("unroll") for (uint j = 0; j < 8; j++)                                                     \
+          {                                                                                                 \
+            const int16 q = BYTES_OF_##FORMAT (GROUP_##FORMAT (16, block, j, p));                           \
+                                                                                                            \
+            vstore16 ((((q & 255) - ZERO_##FORMAT) & 0xffff) | ((((q >> 8) & 255) - ZERO_##FORMAT) << 16), 4 * j + p, to); \
+            vstore16 (((((q >> 16) & 255) - ZERO_##FORMAT) & 0xffff) | ((((q >> 24) & 255) - ZERO_##FORMAT) << 16), 4 * j + 2 + p, to); \
+          }                                                                                                 \
+        vstore16 (SCALE_##FORMAT (16, head, block, p, 0), p, scales);                                       \
+        vstore16 ((float16) (MINIMUM_##FORMAT (16, head, block, p)), 2 + p, scales);                        \
+      }                                                                                                     \
+  }
+
 #endif

@@ -17,5 +17,8 @@ GEMV (q4_1)
 GEMV_DOT (q8_0)
 GEMV_DOT (q4_0)
 GEMV_DOT (q4_1)
+INTS (q8_0)
+INTS (q4_0)
+INTS (q4_1)
 
 #endif

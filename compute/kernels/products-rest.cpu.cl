@@ -20,5 +20,10 @@ GEMV_DOT (iq4_nl)
 GEMV_DOT (q4_k)
 GEMV_DOT (q5_k)
 GEMV_DOT (q6_k)
+INTS (q5_0)
+INTS (q5_1)
+INTS (iq4_nl)
+INTS (q4_k)
+INTS (q5_k)
 
 #endif

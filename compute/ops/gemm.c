@@ -19,6 +19,11 @@
 
 /* Floats of an expanded piece of a weight: 4 MiB, which the caches of today's processors hold. */
 #define PIECE (1u << 20)
+/* Tiles and panels of integer products, as in compute/kernels/gemm-ints.cpu.cl. */
+#define INTS_ROWS 12
+#define INTS_TILE 216
+#define INTS_PANEL 576
+#define INTS_PIECE (1u << 19) /* ints: 2 MiB of a weight at once */
 /* oneDNN makes code for each number of rows, so it gets whole multiples of these and the own kernels the rest. */
 #define ONEDNN_ROWS 64
 
@@ -298,6 +303,53 @@ multiply (DescryRun            *run,
   launch_own (run, c, a, w, e);
 }
 
+/* Whether a weight's larger products are done in integers. */
+static gboolean
+takes_ints (const DescryWeight *w)
+{
+  const DescryWeightFormat *format = descry_weight_format_find (w->type);
+
+  return descry_device_family (w->device) == DESCRY_FAMILY_CPU && format->halves > 0 && w->type != DESCRY_GGML_Q6_K
+         && descry_ops_provider (w->device) == DESCRY_GEMM_AUTO && has_dot (w->device);
+}
+
+/* The rows once, then a few panels at a time, as integers (compute/kernels/gemm-ints.cpu.cl). */
+static void
+multiply_ints (DescryRun            *run,
+               DescryTensor          c,
+               DescryTensor          a,
+               const DescryWeight   *w,
+               const DescryEpilogue *e)
+{
+  guint m = descry_tensor_rows (a), blocks = w->k / DESCRY_BLOCK, tiles = (m + INTS_ROWS - 1) / INTS_ROWS, panels = (w->n + DESCRY_PANEL - 1) / DESCRY_PANEL;
+  guint step = MIN (MAX (INTS_PIECE / (blocks * INTS_PANEL), 1), panels), first;
+  DescryTensor input = descry_run_tensor2 (run, tiles, blocks * INTS_TILE);
+  /* One size for all weights, so that the pool needs one. */
+  DescryTensor piece = descry_run_tensor2 (run, 1, MAX (INTS_PIECE, step * blocks * INTS_PANEL));
+  char name[32];
+
+  g_snprintf (name, sizeof name, "ints_%s", descry_weight_format (w));
+  descry_run_launch (run, descry_run_kernel (run, "gemm_ints_input", NULL), 2, (gsize[]) { tiles, (blocks + 7) / 8 }, (gsize[]) { 1, 1 },
+                     (DescryArg[]) { DESCRY_T (a), DESCRY_U (a.pitch), DESCRY_B (input.buffer), DESCRY_U (m), DESCRY_U (w->k) }, 5);
+  for (first = 0; first < panels && descry_run_ok (run); first += step)
+    {
+      guint n = MIN (step, panels - first), columns = MIN (n * DESCRY_PANEL, w->n - first * DESCRY_PANEL);
+      DescryTensor to = descry_tensor_columns (c, first * DESCRY_PANEL, columns);
+      DescryTensor bias = e->bias.buffer != NULL ? descry_tensor_columns (e->bias, first * DESCRY_PANEL, columns) : a;
+      DescryTensor residual = e->residual.buffer != NULL ? descry_tensor_columns (e->residual, first * DESCRY_PANEL, columns) : c;
+
+      descry_run_spend (run, 2.0 * m * columns * w->k, 0.0);
+      descry_run_launch (run, descry_run_kernel (run, name, NULL), 2, (gsize[]) { blocks, n }, (gsize[]) { 1, 1 },
+                         (DescryArg[]) { DESCRY_B (w->data.buffer), DESCRY_B (piece.buffer), DESCRY_U (w->n), DESCRY_U (w->k), DESCRY_U (first * DESCRY_PANEL), DESCRY_U (n) }, 6);
+      descry_run_launch (run, descry_run_kernel (run, "gemm_ints", NULL), 2, (gsize[]) { tiles, n }, (gsize[]) { 1, 1 },
+                         (DescryArg[]) { DESCRY_B (input.buffer), DESCRY_B (piece.buffer), DESCRY_T (to), DESCRY_U (to.pitch), DESCRY_U (m), DESCRY_U (columns), DESCRY_U (blocks),
+                                         DESCRY_U (epilogue_flags (e)), DESCRY_T (bias), DESCRY_T (residual), DESCRY_U (residual.pitch), DESCRY_U (e->act),
+                                         DESCRY_FL (e->scale == 0.0f ? 1.0f : e->scale), DESCRY_U (descry_weight_format_find (w->type)->halves == 2) }, 14); /* a scale and a minimum */
+    }
+  descry_run_release (run, &input);
+  descry_run_release (run, &piece);
+}
+
 /* Larger products with a weight that is not f32: a few panels or rows at a time. */
 static void
 multiply_expanded (DescryRun            *run,
@@ -349,6 +401,8 @@ op_gemm (DescryRun            *run,
     multiply (run, c, a, w->data, epilogue);
   else if (descry_tensor_rows (a) <= DESCRY_FEW_ROWS)
     launch_few (run, c, a, w, epilogue, &none);
+  else if (takes_ints (w))
+    multiply_ints (run, c, a, w, epilogue);
   else
     multiply_expanded (run, c, a, w, epilogue);
 }

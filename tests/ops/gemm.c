@@ -118,7 +118,7 @@ test_formats (DescryRun *run)
       }
 }
 
-/* One row of quantized weights with whatever AUTO takes here: activations with outliers are in check_product()'s range
+/* One row, and many, of quantized weights with whatever AUTO takes here: activations with outliers are in check_product()'s range
  * of a block each. */
 static void
 test_integers (DescryRun *run)
@@ -133,7 +133,11 @@ test_integers (DescryRun *run)
       check_product (run, rand, types[t], 1, 32, 32, 0);
       check_product (run, rand, types[t], 1, 100, 576, 7);
       check_product (run, rand, types[t], 1, 77, 1536, 2);
-      check_product (run, rand, types[t], 1, 33, 16416, 1); /* too wide for the integer kernels */
+      check_product (run, rand, types[t], 1, 33, 16416, 1); /* too wide for the integer kernels of one row */
+      check_product (run, rand, types[t], 9, 33, 32, 3);
+      check_product (run, rand, types[t], 12, 100, 576, 6);
+      check_product (run, rand, types[t], 40, 71, 320, 5);
+      check_product (run, rand, types[t], 70, 2100, 576, 7); /* more than one piece of the weight */
     }
   limit = 1e-11;
 }
