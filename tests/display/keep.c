@@ -53,6 +53,8 @@ world_close (World *world)
   ui_test_pump (30);
   g_object_run_dispose (G_OBJECT (world->engine));
   g_clear_object (&world->engine);
+  /* Something may still hold the window, and it the library: the next one must find all that was written. */
+  descry_library_close (world->library);
   g_clear_object (&world->library);
 }
 
