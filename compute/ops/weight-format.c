@@ -271,14 +271,14 @@ turn_words (const guint8 *const *rows,
   memcpy (&b, rows[1] + at, sizeof b);
   memcpy (&c, rows[2] + at, sizeof c);
   memcpy (&d, rows[3] + at, sizeof d);
-  low = __builtin_shuffle (a, b, (Words) { 0, 4, 1, 5 });
-  high = __builtin_shuffle (a, b, (Words) { 2, 6, 3, 7 });
-  low2 = __builtin_shuffle (c, d, (Words) { 0, 4, 1, 5 });
-  high2 = __builtin_shuffle (c, d, (Words) { 2, 6, 3, 7 });
-  out[0] = __builtin_shuffle (low, low2, (Words) { 0, 1, 4, 5 });
-  out[1] = __builtin_shuffle (low, low2, (Words) { 2, 3, 6, 7 });
-  out[2] = __builtin_shuffle (high, high2, (Words) { 0, 1, 4, 5 });
-  out[3] = __builtin_shuffle (high, high2, (Words) { 2, 3, 6, 7 });
+  low = __builtin_shufflevector (a, b, 0, 4, 1, 5);
+  high = __builtin_shufflevector (a, b, 2, 6, 3, 7);
+  low2 = __builtin_shufflevector (c, d, 0, 4, 1, 5);
+  high2 = __builtin_shufflevector (c, d, 2, 6, 3, 7);
+  out[0] = __builtin_shufflevector (low, low2, 0, 1, 4, 5);
+  out[1] = __builtin_shufflevector (low, low2, 2, 3, 6, 7);
+  out[2] = __builtin_shufflevector (high, high2, 0, 1, 4, 5);
+  out[3] = __builtin_shufflevector (high, high2, 2, 3, 6, 7);
   for (i = 0; i < 4; i++)
     memcpy (to + i * DESCRY_PANEL * 4, &out[i], sizeof out[i]);
 }
