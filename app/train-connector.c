@@ -453,7 +453,7 @@ run (Work    *work,
   double losses[DESCRY_STAGE1_LOSSES], held[1 + DESCRY_WORD_KINDS] = { 0.0 }, norm;
   DescryTrainProgress progress;
   DescryCheckpoint at = { 0 };
-  gboolean ok = TRUE, saved = FALSE;
+  gboolean ok = TRUE, saved = FALSE, judged = FALSE;
   guint step, k, tokens, waited = 0;
 
   for (k = 0; k < DESCRY_STAGE1_LOSSES; k++)
@@ -475,7 +475,7 @@ run (Work    *work,
       if (step % (guint) options->every != 0 && step != (guint) options->steps)
         continue;
 
-      ok = work->second ? stage2_held_out (work, held, error) : stage1_held_out (work, held, error);
+      judged = ok = work->second ? stage2_held_out (work, held, error) : stage1_held_out (work, held, error);
       if (ok)
         {
           gboolean better = at.best <= 0.0 || held[0] < at.best;
@@ -496,6 +496,9 @@ run (Work    *work,
         }
     }
   descry_train_progress_close (&progress);
+  /* Killed between the last checkpoint and the output: the output tells its held-out loss all the same. */
+  if (ok && !saved && at.step >= (guint) options->steps && !judged)
+    ok = work->second ? stage2_held_out (work, held, error) : stage1_held_out (work, held, error);
   if (ok && !saved)
     ok = save (work, (guint) options->steps, held[0], error);
   if (!ok)

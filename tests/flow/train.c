@@ -412,6 +412,7 @@ test_stages (void)
 {
   OUTPUT (first);
   OUTPUT (first_again);
+  OUTPUT (first_late);
   OUTPUT (second);
   OUTPUT (second_again);
   OUTPUT (adapters);
@@ -435,6 +436,16 @@ test_stages (void)
   g_assert_nonnull (strstr (text, "\"place\":"));
   run_disturbed ((const char *const[]) { program, STAGE ("1", first_again, "--resume"), NULL }, g_get_monotonic_time () - start);
   assert_same_files (first, first_again);
+
+  /* Stopped between the last checkpoint and the output, for which there is a folder in the way. */
+  g_assert_cmpint (g_mkdir (first_late, 0700), ==, 0);
+  DESCRY (&outcome, STAGE ("1", first_late, NULL));
+  g_assert_cmpint (outcome.status, !=, 0);
+  g_assert_cmpint (g_rmdir (first_late), ==, 0);
+  DESCRY (&outcome, STAGE ("1", first_late, "--resume"));
+  g_assert_cmpint (outcome.status, ==, 0);
+  g_assert_nonnull (strstr (outcome.err, "Resumed after step 8"));
+  assert_same_files (first, first_late);
 
   /* The first stage alone is not fit for answers. */
   gguf = descry_gguf_open (first, &error);
