@@ -16,8 +16,6 @@
 #include "app/library-search.h"
 
 #define RECENT 10
-#define PATIENCE_MS 1500 /* another process can have the file for seconds: the picture is not kept waiting for it */
-
 /* One to a window, and gone with it. */
 typedef struct
 {
@@ -68,6 +66,9 @@ keeper_free (gpointer data)
   g_free (self->wanted);
   g_free (self);
 }
+
+/* Another process can have the file for seconds: the picture is not kept waiting for it. */
+static guint patience_ms = 1500;
 
 /* --------- Recent pictures ------------------ */
 
@@ -240,7 +241,7 @@ opened_cb (DescryWindow *window,
   g_ptr_array_set_size (self->waiting, 0);
 
   g_clear_handle_id (&self->patience, g_source_remove);
-  self->patience = g_timeout_add (PATIENCE_MS, impatient_cb, self);
+  self->patience = g_timeout_add (patience_ms, impatient_cb, self);
   self->lookup = g_cancellable_new ();
   g_weak_ref_init (&lookup->window, window);
   lookup->image = descry_image_ref (image);
@@ -489,6 +490,12 @@ destroyed_cb (DescryWindow *window,
 {
   g_signal_handlers_disconnect_by_data (self->library, self);
   g_clear_handle_id (&self->patience, g_source_remove);
+}
+
+void
+descry_library_set_patience (guint ms)
+{
+  patience_ms = ms;
 }
 
 void

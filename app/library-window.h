@@ -14,4 +14,7 @@ G_BEGIN_DECLS
  * win.forget-picture, win.forget-everything, win.search and win.recent. As long as the window lives. */
 void descry_library_attach (DescryLibrary *library, DescryWindow *window, DescryEngine *engine);
 
+/* How long a picture waits for what was kept before it is looked at anew: where everything is slow, longer. */
+void descry_library_set_patience (guint ms);
+
 G_END_DECLS

@@ -98,6 +98,11 @@ descry_window_continue (DescryWindow *self,
     self->complete = complete && scene != NULL;
   self->continuing = FALSE;
 
+  /* What was found and changed before this came had nowhere to go. */
+  if (!waited && self->complete)
+    descry_window_keep_scene (self);
+  if (!waited)
+    descry_window_keep_edits (self);
   if (waited && !self->complete)
     descry_window_analyze (self);
   else

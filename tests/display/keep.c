@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <glib/gstdio.h>
+#include <sqlite3.h>
 
 #include "app/library-window.h"
 #include "app/session.h"
@@ -506,6 +507,66 @@ test_session_bundles (void)
   g_unlink (unrelated);
 }
 
+static void
+listed_cb (GObject      *source,
+           GAsyncResult *result,
+           gpointer      data)
+{
+  g_autoptr (GPtrArray) list = descry_library_recent_finish (DESCRY_LIBRARY (source), result, NULL);
+
+  *(gboolean *) data = TRUE;
+}
+
+/* What was asked of the library before is done, and its answers are here. */
+static void
+wait_for_library (World *world)
+{
+  gboolean done = FALSE;
+
+  descry_library_recent_async (world->library, 1, NULL, listed_cb, &done);
+  WAIT_WHILE (!done);
+}
+
+static void
+run_sql (sqlite3    *db,
+         const char *text)
+{
+  g_assert_cmpint (sqlite3_exec (db, text, NULL, NULL, NULL), ==, SQLITE_OK);
+}
+
+/* Another process has the file while a picture is opened: it is looked at without waiting, and what was found is kept when
+ * the file is free. */
+static void
+test_late (void)
+{
+  g_autoptr (GFile) file = g_file_new_for_path (picture);
+  sqlite3 *db;
+  World world;
+
+  new_file ();
+  world_start (&world, 1);
+  wait_for_library (&world);
+  g_assert_cmpint (sqlite3_open (database, &db), ==, SQLITE_OK);
+  run_sql (db, "BEGIN IMMEDIATE");
+  descry_library_set_patience (100);
+  descry_window_open (world.window, file);
+  WAIT_WHILE (!descry_window_has_picture (world.window) || recorded_engine_count (world.engine, DESCRY_JOB_ANALYZE) == 0);
+  WAIT_WHILE (!descry_window_is_idle (world.window));
+  descry_canvas_set_hidden (descry_window_get_canvas (world.window), 2, TRUE);
+  ui_test_pump (50);
+  run_sql (db, "COMMIT");
+  sqlite3_close (db);
+  wait_for_library (&world);
+  world_close (&world);
+
+  descry_library_set_patience (ui_test_patience () * 1000);
+  world_open (&world, 1);
+  g_assert_cmpuint (recorded_engine_count (world.engine, DESCRY_JOB_ANALYZE), ==, 0);
+  g_assert_cmpuint (descry_window_get_found (world.window)->objects->len, ==, 6);
+  g_assert_true (descry_canvas_is_hidden (descry_window_get_canvas (world.window), 2));
+  world_close (&world);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -518,6 +579,8 @@ main (int    argc,
   else
     gtk_test_init (&argc, &argv, NULL);
   descry_ui_init ();
+  if (g_getenv ("DESCRY_TEST_SLOW") != NULL)
+    descry_library_set_patience (ui_test_patience () * 1000);
   application = ui_test_application ();
 
   folder = worker ? g_strdup (argv[2]) : g_dir_make_tmp ("descry-keep-XXXXXX", NULL);
@@ -530,6 +593,7 @@ main (int    argc,
 
   picture = recorded_window_save (folder, "table.png", RECORDED_SMALL);
   g_test_add_func ("/keep/given-back", test_given_back);
+  g_test_add_func ("/keep/late", test_late);
   g_test_add_func ("/keep/forget", test_forget);
   g_test_add_func ("/keep/unwritable", test_unwritable);
   g_test_add_func ("/keep/turns", test_turns);

@@ -617,6 +617,8 @@ main (int    argc,
 
   gtk_test_init (&argc, &argv, NULL);
   descry_ui_init ();
+  if (g_getenv ("DESCRY_TEST_SLOW") != NULL)
+    descry_library_set_patience (ui_test_patience () * 1000);
   application = ui_test_application ();
   descry_accels_add (GTK_APPLICATION (application));
   folder = g_dir_make_tmp ("descry-undo-XXXXXX", NULL);
