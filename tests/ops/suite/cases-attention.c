@@ -6,9 +6,10 @@
 #include "config.h"
 
 #include "compute/ops/attention.h"
+#include "compute/ops/sample.h"
 #include "tests/ops/suite/suite.h"
 
-enum { ROWS, KEYS, HEADS, KV_HEADS, DIM, CAUSAL, PAST, BIAS, HALF, KIND, ROPE_DIM };
+enum { ROWS, KEYS, HEADS, KV_HEADS, DIM, CAUSAL, PAST, BIAS, HALF, KIND, ROPE_DIM, DROP };
 
 static void
 attention_prepare (SuiteRun *r)
@@ -198,6 +199,72 @@ rotate_reference (SuiteRun *r)
     }
 }
 
+/* A cache that forgets DROP rows after the first PAST: the rest moves down, keys turned back as far. What was the end stays
+ * where it was. */
+static void
+slide_prepare (SuiteRun *r)
+{
+  const guint *p = r->c->p;
+  const guint pairs = p[ROPE_DIM] / 2;
+  guint position, i;
+
+  suite_vector (r, (p[DROP] + 1) * MAX (p[ROPE_DIM], 1), 0, 1);
+  for (position = 0; position <= p[DROP]; position++)
+    for (i = 0; i < pairs; i++)
+      {
+        const double angle = position * pow (1e4, -2.0 * i / p[ROPE_DIM]);
+
+        r->t[0].values[position * p[ROPE_DIM] + i] = (float) cos (angle);
+        r->t[0].values[position * p[ROPE_DIM] + pairs + i] = (float) sin (angle);
+      }
+  for (i = 1; i <= 2; i++)
+    {
+      suite_output_of (r, p[HALF] ? DESCRY_F16 : DESCRY_F32, p[ROWS], p[KV_HEADS] * p[DIM]);
+      r->t[i].limit = p[HALF] && i == 1 ? 3e-7 : 0; /* a half's last bit */
+    }
+}
+
+static void
+slide_launch (SuiteRun *r)
+{
+  const guint *p = r->c->p;
+  DescryRotation rotation = { .heads = p[KV_HEADS], .kv_heads = p[KV_HEADS], .head_dim = p[DIM], .rope_dim = p[ROPE_DIM], .kind = p[KIND] };
+
+  if (p[ROPE_DIM] > 0)
+    rotation.table = descry_tensor_reshape (suite_tensor (r, 0), 2, (guint[]) { p[DROP] + 1, p[ROPE_DIM] });
+  op_slide (r->run, suite_tensor (r, 1), suite_tensor (r, 2), p[ROWS], p[PAST], p[DROP], &rotation);
+}
+
+static void
+slide_reference (SuiteRun *r)
+{
+  const guint *p = r->c->p;
+  const guint width = p[KV_HEADS] * p[DIM], pairs = p[ROPE_DIM] / 2;
+  const float *turn = suite_values (r, 0) + p[DROP] * p[ROPE_DIM];
+  guint row, head, i;
+
+  for (row = 0; row < p[ROWS]; row++)
+    {
+      const guint from = row >= p[PAST] && row + p[DROP] < p[ROWS] ? row + p[DROP] : row;
+      const float *k = suite_values (r, 1) + (gsize) from * width, *v = suite_values (r, 2) + (gsize) from * width;
+      double *k_to = suite_expected (r, 1) + (gsize) row * width, *v_to = suite_expected (r, 2) + (gsize) row * width;
+
+      for (i = 0; i < width; i++)
+        {
+          k_to[i] = k[i];
+          v_to[i] = v[i];
+        }
+      for (head = 0; head < p[KV_HEADS] && from != row; head++)
+        for (i = 0; i < pairs; i++)
+          {
+            const guint a = head * p[DIM] + (p[KIND] == DESCRY_ROPE_HALVES ? i : 2 * i), b = p[KIND] == DESCRY_ROPE_HALVES ? a + pairs : a + 1;
+
+            k_to[a] = (double) k[a] * turn[i] + (double) k[b] * turn[pairs + i];
+            k_to[b] = (double) k[b] * turn[i] - (double) k[a] * turn[pairs + i];
+          }
+    }
+}
+
 static void
 cache_prepare (SuiteRun *r)
 {
@@ -296,6 +363,41 @@ suite_cases_attention (SuiteTable *table)
             c->limit = 1e-11;
           }
       }
+  for (d = 0; d < 4; d++)
+    for (kind = 0; kind < 2; kind++)
+      for (half = 0; half < 2; half++)
+        {
+          /* Rows, the first ones that stay, those that go; dimensions, of which some are turned. */
+          static const guint v[][5] = { { 9, 2, 3, 6, 6 }, { 16, 0, 8, 64, 64 }, { 21, 4, 1, 80, 32 }, { 7, 3, 4, 20, 0 } };
+          SuiteCase *c = suite_add (table, "slide", half ? "f16" : "f32", slide_prepare, slide_launch, slide_reference, "%u rows of 2×%u, %u turned, %s: %u after %u",
+                                    v[d][0], v[d][3], v[d][4], kind == DESCRY_ROPE_HALVES ? "halves" : "pairs", v[d][2], v[d][1]);
+
+          c->p[ROWS] = v[d][0];
+          c->p[PAST] = v[d][1];
+          c->p[DROP] = v[d][2];
+          c->p[KV_HEADS] = 2;
+          c->p[DIM] = v[d][3];
+          c->p[ROPE_DIM] = v[d][4];
+          c->p[KIND] = kind;
+          c->p[HALF] = half;
+          c->limit = 1e-12;
+        }
+  if (!table->small)
+    {
+      /* SmolLM2's cache of 2048 positions. */
+      SuiteCase *c = suite_add (table, "slide", "f16", slide_prepare, slide_launch, slide_reference, "2048 rows of 3×64, 64 turned, pairs: 1014 after 20");
+
+      c->p[ROWS] = 2048;
+      c->p[PAST] = 20;
+      c->p[DROP] = 1014;
+      c->p[KV_HEADS] = 3;
+      c->p[DIM] = c->p[ROPE_DIM] = 64;
+      c->p[KIND] = DESCRY_ROPE_PAIRS;
+      c->p[HALF] = TRUE;
+      c->limit = 1e-12;
+      c->bytes = 2.0 * 2.0 * 2.0 * (2048 - 1014 - 20) * 3 * 64;
+      c->flags = SUITE_SPEED;
+    }
   for (half = 0; half < 2; half++)
     {
       SuiteCase *c = suite_add (table, "cache_write", half ? "f16" : "f32", cache_prepare, cache_launch, cache_reference, "3×67 into 9 from 5");

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "compute/ops/provider.h"
 #include "tests/ops/suite/suite.h"
 
 enum { M, N, K, TYPE, ACT, BIAS, RESIDUAL };
@@ -55,6 +56,40 @@ gemm_reference (SuiteRun *r)
         sum = suite_activate (sum, p[ACT]) * (r->c->f == 0.0f ? 1.0 : r->c->f);
         suite_expected (r, 3)[(gsize) row * p[N] + column] = sum + (p[RESIDUAL] ? suite_values (r, 2)[(gsize) row * p[N] + column] : 0.0);
       }
+}
+
+/* --- the same in bfloat16, by who offers it -------------------------------------------------------- */
+
+/* Numbers that bfloat16 holds exactly, so that the reference is the product's own. */
+static void
+matmul_prepare (SuiteRun *r)
+{
+  const guint *p = r->c->p;
+  guint32 bits;
+  gsize i;
+
+  gemm_prepare (r);
+  for (i = 0; i < (gsize) p[M] * p[K]; i++)
+    {
+      memcpy (&bits, r->t[0].values + i, 4);
+      bits &= 0xffff0000;
+      memcpy (r->t[0].values + i, &bits, 4);
+    }
+  r->matmul = descry_onednn_matmul_new (p[N], p[K], r->weight_values);
+}
+
+static void
+matmul_launch (SuiteRun *r)
+{
+  DescryEpilogue epilogue = { .act = r->c->p[ACT], .scale = r->c->f };
+
+  if (r->c->p[BIAS])
+    epilogue.bias = suite_tensor (r, 1);
+  if (r->c->p[RESIDUAL])
+    epilogue.residual = suite_tensor (r, 2);
+  if (descry_ops_provider (r->device) != DESCRY_GEMM_ONEDNN || !descry_onednn_available (r->device, NULL) || !descry_onednn_has_bf16 ()
+      || !descry_onednn_matmul (r->run, suite_tensor (r, 3), suite_tensor (r, 0), r->matmul, &epilogue, TRUE))
+    op_gemm (r->run, suite_tensor (r, 3), suite_tensor (r, 0), r->weight, &epilogue);
 }
 
 /* --- what a decoder layer does around its products ---------------------------------------------- */
@@ -243,10 +278,20 @@ suite_cases_gemm (SuiteTable *table)
 
   if (!table->small)
     {
+      static const guint products[][3] = { { 64, 64, 64 }, { 70, 33, 96 }, { 130, 71, 100 }, { 256, 576, 576 } };
       SuiteCase *c = add_gemm (table, DESCRY_GGML_F32, 512, 512, 512, 0);
 
       c->flags |= SUITE_SPEED;
       c = add_gemm (table, DESCRY_GGML_F32, 49, 1280, 320, 1);
       c->flags |= SUITE_SPEED;
+      for (s = 0; s < G_N_ELEMENTS (products); s++)
+        for (m = 0; m < 8; m += 3)
+          {
+            c = add_gemm (table, DESCRY_GGML_BF16, products[s][0], products[s][1], products[s][2], m);
+            c->op = "matmul";
+            c->prepare = matmul_prepare;
+            c->launch = matmul_launch;
+            c->flags = SUITE_ONEDNN | (s == 3 && m == 0 ? SUITE_SPEED : 0);
+          }
     }
 }

@@ -441,6 +441,7 @@ run_clear (SuiteRun *r)
   for (i = 0; i < G_N_ELEMENTS (r->joined); i++)
     descry_conv_free (r->joined[i]);
   descry_conv_transposed_free (r->transposed);
+  g_clear_pointer (&r->matmul, descry_onednn_matmul_free);
   g_free (r->weight_values);
   g_free (r->bias_values);
   g_clear_error (&r->error);

@@ -13,6 +13,7 @@
 
 #include "compute/ops/conv.h"
 #include "compute/ops/gemm.h"
+#include "compute/ops/onednn.h"
 
 G_BEGIN_DECLS
 
@@ -79,6 +80,7 @@ struct _SuiteRun
   DescryConv      *conv;
   DescryConv      *joined[3];
   DescryConvTransposed *transposed;
+  DescryOnednnMatmul   *matmul;
   GError          *error;
 };
 
