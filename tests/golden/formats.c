@@ -60,24 +60,6 @@ typedef struct
   DescryFamily family;
 } Case;
 
-static double
-nmse (const float *found,
-      const float *expected,
-      gsize        n)
-{
-  double error = 0, power = 0;
-  gsize i;
-
-  for (i = 0; i < n; i++)
-    {
-      g_assert_true (isfinite (found[i]));
-      error += ((double) found[i] - expected[i]) * ((double) found[i] - expected[i]);
-      power += (double) expected[i] * expected[i];
-    }
-
-  return error / power;
-}
-
 static char *
 temporary (const char *name)
 {
@@ -143,22 +125,22 @@ test_format (gconstpointer data)
 
       if (which == 1)
         {
-          all = nmse (found, expected, TOKENS * shape->vocabulary);
+          all = nmse_of (found, expected, TOKENS * shape->vocabulary);
           g_test_message ("%s: NMSE of the logits, products in integers where there are such, %.2g", cases[test->index].name, all);
           g_assert_cmpfloat (all, <=, WHOLE);
           descry_gemm_force (device, DESCRY_GEMM_OWN);
           g_assert_true (descry_llama_logits (session, ids, TOKENS, NULL, found, &error));
           descry_gemm_force (device, DESCRY_GEMM_AUTO);
-          all = nmse (found, expected, TOKENS * shape->vocabulary);
+          all = nmse_of (found, expected, TOKENS * shape->vocabulary);
           /* Seven rows go through the products of few rows, one through those of decoding. */
           g_assert_true (descry_llama_logits (session, ids, 7, NULL, found, &error));
-          few = nmse (found, expected, 7 * shape->vocabulary);
+          few = nmse_of (found, expected, 7 * shape->vocabulary);
           g_test_message ("%s: NMSE of the logits %.2g, of few rows %.2g", cases[test->index].name, all, few);
           g_assert_cmpfloat (all, <=, EXACT);
           g_assert_cmpfloat (few, <=, EXACT);
 
           g_assert_true (descry_llama_logits (session, ids, 1, NULL, found, &error));
-          few = nmse (found, expected, shape->vocabulary);
+          few = nmse_of (found, expected, shape->vocabulary);
           g_test_message ("%s: NMSE of one row %.2g", cases[test->index].name, few);
           g_assert_cmpfloat (few, <=, DECODED);
         }

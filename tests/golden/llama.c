@@ -56,24 +56,6 @@ read_tensor (DescrySafetensors *file,
   return data;
 }
 
-static double
-nmse (const float *found,
-      const float *expected,
-      gsize        n)
-{
-  double error = 0, power = 0;
-  gsize i;
-
-  for (i = 0; i < n; i++)
-    {
-      g_assert_false (isnan (found[i]));
-      error += ((double) found[i] - expected[i]) * ((double) found[i] - expected[i]);
-      power += (double) expected[i] * expected[i];
-    }
-
-  return error / power;
-}
-
 static DescryLlama *
 load (DescryDevice *device,
       const char   *path)
@@ -155,18 +137,18 @@ test_tiny (gconstpointer data)
 
   g_assert_true (descry_llama_logits (session, ids, n, NULL, found, &error));
   g_assert_no_error (error);
-  distance = nmse (found, logits, n_logits);
+  distance = nmse_of (found, logits, n_logits);
   g_test_message ("%s: NMSE of the logits %g", test->name, distance);
   g_assert_cmpfloat (distance, <=, 1e-6);
 
   g_assert_true (descry_llama_logits (session, mixed, n, soft, found, &error));
-  distance = nmse (found, mixed_logits, n_logits);
+  distance = nmse_of (found, mixed_logits, n_logits);
   g_test_message ("%s: NMSE with soft tokens %g", test->name, distance);
   g_assert_cmpfloat (distance, <=, 1e-6);
 
   /* A few rows at a time go through the fused products: the same logits. */
   g_assert_true (descry_llama_logits (session, ids, 5, NULL, found, &error));
-  g_assert_cmpfloat (nmse (found, logits, 5 * descry_llama_vocabulary (model)), <=, 1e-6);
+  g_assert_cmpfloat (nmse_of (found, logits, 5 * descry_llama_vocabulary (model)), <=, 1e-6);
 
   g_assert_true (descry_llama_prompt (session, ids, 9, NULL, NULL, NULL, NULL, &error));
   check_greedy (session, greedy, n_greedy);
@@ -180,7 +162,7 @@ test_tiny (gconstpointer data)
   check_greedy (session, greedy, n_greedy);
 
   g_assert_true (descry_llama_embedding_moments (model, own_mean, &own_deviation, &error));
-  g_assert_cmpfloat (nmse (own_mean, mean, n_mean), <=, 1e-9);
+  g_assert_cmpfloat (nmse_of (own_mean, mean, n_mean), <=, 1e-9);
   g_assert_cmpfloat_with_epsilon (own_deviation, deviation[0], 1e-5 * deviation[0]);
 
   descry_free (ids);
@@ -422,7 +404,7 @@ test_smollm2 (void)
           for (row = 0; row < (n + 3) / 4; row++)
             for (i = 0; i < vocabulary / 16; i++)
               found[row * (vocabulary / 16) + i] = all[(gsize) 4 * row * vocabulary + 16 * i];
-          distance = nmse (found, expected, n_logits);
+          distance = nmse_of (found, expected, n_logits);
           g_test_message ("smollm2: NMSE of the logits %g", distance);
           g_assert_cmpfloat (distance, <=, 1e-6);
           descry_free (expected);

@@ -9,12 +9,8 @@
 
 #include <glib/gstdio.h>
 
-#include "compute/files/safetensors.h"
-#include "compute/memory.h"
 #include "compute/models/mq-former.h"
-#include "compute/ops/provider.h"
-#include "compute/train/mq-former-train.h"
-#include "tests/ops/harness.h"
+#include "tests/golden/golden-former.h"
 
 #define LIMIT 1e-6
 #define MAX_PICTURES 8
@@ -22,135 +18,54 @@
 
 typedef struct
 {
-  DescryDevice        *device;
-  DescryGguf          *gguf, *words;
-  DescrySafetensors   *golden;
-  DescryTrainFormer   *former;
+  GoldenFormer         net;
   DescryFormerPicture  pictures[MAX_PICTURES];
   DescryFormerSequence sequences[MAX_SEQUENCES];
   guint                n_pictures, n_sequences;
-  GPtrArray           *owned; /* descry_free() */
 } Fixture;
 
-static char *
-data_path (const char *format,
-           const char *layout)
-{
-  g_autofree char *name = g_strdup_printf ("mq-former-%s%s", layout, format);
-
-  return g_test_build_filename (G_TEST_DIST, "golden", "data", name, NULL);
-}
-
-static float *
-read_floats (Fixture    *fixture,
-             const char *name,
-             guint64    *n)
-{
-  g_autoptr (GError) error = NULL;
-  float *values = descry_safetensors_read_f32 (fixture->golden, name, n, &error);
-
-  g_assert_no_error (error);
-  g_ptr_array_add (fixture->owned, values);
-  return values;
-}
-
-static gint32 *
-read_ints (Fixture    *fixture,
-           const char *name,
-           guint64    *n)
-{
-  g_autoptr (GError) error = NULL;
-  gint32 *values = descry_safetensors_read_i32 (fixture->golden, name, n, &error);
-
-  g_assert_no_error (error);
-  g_ptr_array_add (fixture->owned, values);
-  return values;
-}
-
-static char *
-key (char       *text,
-     const char *name,
-     guint       i,
-     int         k)
-{
-  if (k < 0)
-    g_snprintf (text, 64, "%s.%u", name, i);
-  else
-    g_snprintf (text, 64, "%s.%u.%d", name, i, k);
-  return text;
-}
-
 static gboolean
-open_fixture (Fixture    *fixture,
-              const char *layout,
+open_fixture (Fixture     *fixture,
+              const char  *layout,
               DescryFamily family,
-              gboolean    heads)
+              gboolean     heads)
 {
-  g_autofree char *model = data_path (".gguf", layout), *words = data_path (".gguf", "words"), *middle = g_strconcat ("train-", layout, NULL);
-  g_autofree char *golden = data_path (".safetensors", middle);
+  g_autofree char *golden = g_strdup_printf ("mq-former-train-%s.safetensors", layout);
   const DescryTrainFormerOptions options = { .heads = heads, .contrast_width = 16, .seed = 3 };
-  g_autoptr (GError) error = NULL;
   const gint32 *objects;
   guint64 n;
-  char text[64];
   guint i, k;
 
-  *fixture = (Fixture) { .device = open_test_device (family) };
-  if (fixture->device == NULL)
+  *fixture = (Fixture) { 0 };
+  if (!golden_former_open (&fixture->net, layout, golden, family, FALSE, &options))
     return FALSE;
-  descry_ops_set_fast (fixture->device, FALSE);
-  fixture->owned = g_ptr_array_new_with_free_func (descry_free);
-  fixture->gguf = descry_gguf_open (model, &error);
-  g_assert_no_error (error);
-  fixture->words = descry_gguf_open (words, &error);
-  g_assert_no_error (error);
-  fixture->golden = descry_safetensors_open (golden, &error);
-  g_assert_no_error (error);
-  fixture->former = descry_train_former_new (fixture->device, fixture->gguf, fixture->words, &options, &error);
-  g_assert_no_error (error);
 
-  objects = read_ints (fixture, "objects", &n);
+  objects = golden_former_read (&fixture->net, FALSE, &n, "objects");
   fixture->n_pictures = n;
-  for (i = 0; i < n; i++)
+  for (i = 0; i < fixture->n_pictures; i++)
     {
-      guint64 count;
-      DescryFormerPicture *picture = &fixture->pictures[i];
-
-      picture->visual = read_floats (fixture, key (text, "image", i, -1), &count);
-      picture->n_visual = count / descry_train_former_shape (fixture->former)->visual_width;
-      if (objects[i] > 0)
-        picture->local = read_floats (fixture, key (text, "local", i, -1), &count);
-      picture->n_local = objects[i];
+      fixture->pictures[i] = golden_former_read_picture (&fixture->net, i);
+      g_assert_cmpint (fixture->pictures[i].n_local, ==, objects[i]);
     }
-  while (descry_safetensors_find (fixture->golden, key (text, "sequence", fixture->n_sequences, -1)) != NULL)
+  for (;; fixture->n_sequences++)
     {
+      g_autofree char *name = g_strdup_printf ("sequence.%u", fixture->n_sequences);
       DescryFormerSequence *sequence = &fixture->sequences[fixture->n_sequences];
-      const gint32 *row = read_ints (fixture, text, &n);
+      const gint32 *row;
+
+      if (descry_safetensors_find (fixture->net.golden, name) == NULL)
+        return TRUE;
+      row = golden_former_read (&fixture->net, FALSE, &n, "%s", name);
 
       sequence->picture = row[0];
       sequence->n_texts = (n - 1) / 2;
       for (k = 0; k < sequence->n_texts; k++)
         {
           sequence->texts[k] = (DescryFormerText) { .kind = row[1 + 2 * k], .n = row[2 + 2 * k] };
-          sequence->texts[k].ids = read_ints (fixture, key (text, "ids", fixture->n_sequences, k), &n);
-          sequence->texts[k].positions = read_ints (fixture, key (text, "positions", fixture->n_sequences, k), &n);
+          sequence->texts[k].ids = golden_former_read (&fixture->net, FALSE, &n, "ids.%u.%u", fixture->n_sequences, k);
+          sequence->texts[k].positions = golden_former_read (&fixture->net, FALSE, &n, "positions.%u.%u", fixture->n_sequences, k);
         }
-      fixture->n_sequences++;
     }
-  return TRUE;
-}
-
-static void
-close_fixture (Fixture *fixture)
-{
-  descry_train_former_free (fixture->former);
-  descry_device_trim (fixture->device);
-  g_assert_cmpuint (descry_device_stats (fixture->device)->live_bytes, ==, 0);
-  descry_device_free (fixture->device);
-  g_ptr_array_unref (fixture->owned);
-  descry_safetensors_free (fixture->golden);
-  descry_gguf_free (fixture->gguf);
-  descry_gguf_free (fixture->words);
 }
 
 static void
@@ -206,16 +121,15 @@ put_queries (DescryRun               *run,
 static void
 run_golden (Fixture *fixture)
 {
-  const DescryTrainFormerShape *shape = descry_train_former_shape (fixture->former);
-  g_autoptr (DescryRun) run = descry_run_new (fixture->device, NULL);
+  const DescryTrainFormerShape *shape = descry_train_former_shape (fixture->net.former);
+  g_autoptr (DescryRun) run = descry_run_new (fixture->net.device, NULL);
   g_autoptr (DescryFormerPass) pass = NULL;
   g_autoptr (GError) error = NULL;
   DescryTensor x, dx;
-  char text[64];
   guint64 n;
   guint i, k;
 
-  pass = descry_former_pass_new (fixture->former, run, fixture->pictures, fixture->n_pictures, fixture->sequences, fixture->n_sequences);
+  pass = descry_former_pass_new (fixture->net.former, run, fixture->pictures, fixture->n_pictures, fixture->sequences, fixture->n_sequences);
   descry_run_finish (run, &error);
   g_assert_no_error (error);
   x = descry_former_pass_output (pass);
@@ -228,8 +142,8 @@ run_golden (Fixture *fixture)
         {
           guint rows = fixture->sequences[i].texts[k].n;
 
-          expect_rows (run, "text rows", descry_tensor_slice (x, place->text[k], rows), read_floats (fixture, key (text, "text_output", i, k), &n));
-          descry_run_write (run, descry_tensor_slice (dx, place->text[k], rows), read_floats (fixture, key (text, "text_weight", i, k), &n), (gsize) rows * shape->width);
+          expect_rows (run, "text rows", descry_tensor_slice (x, place->text[k], rows), golden_former_read (&fixture->net, TRUE, &n, "text_output.%u.%u", i, k));
+          descry_run_write (run, descry_tensor_slice (dx, place->text[k], rows), golden_former_read (&fixture->net, TRUE, &n, "text_weight.%u.%u", i, k), (gsize) rows * shape->width);
         }
       if (place->n_visual > 0)
         {
@@ -237,12 +151,12 @@ run_golden (Fixture *fixture)
           DescryTensor queries = take_queries (run, x, place), dqueries = descry_run_tensor2 (run, rows, shape->width);
           DescryTensor soft = descry_run_tensor2 (run, rows, shape->llm_width), projected = descry_run_tensor2 (run, rows, shape->llm_width);
 
-          expect_rows (run, "query rows", queries, read_floats (fixture, key (text, "query_output", i, -1), &n));
-          descry_train_former_soft (fixture->former, run, soft, projected, queries);
-          expect_rows (run, "soft tokens", soft, read_floats (fixture, key (text, "soft_output", i, -1), &n));
-          descry_run_write (run, dqueries, read_floats (fixture, key (text, "query_weight", i, -1), &n), (gsize) rows * shape->width);
-          descry_run_write (run, soft, read_floats (fixture, key (text, "soft_weight", i, -1), &n), (gsize) rows * shape->llm_width);
-          descry_train_former_soft_backward (fixture->former, run, dqueries, soft, projected, queries, TRUE);
+          expect_rows (run, "query rows", queries, golden_former_read (&fixture->net, TRUE, &n, "query_output.%u", i));
+          descry_train_former_soft (fixture->net.former, run, soft, projected, queries);
+          expect_rows (run, "soft tokens", soft, golden_former_read (&fixture->net, TRUE, &n, "soft_output.%u", i));
+          descry_run_write (run, dqueries, golden_former_read (&fixture->net, TRUE, &n, "query_weight.%u", i), (gsize) rows * shape->width);
+          descry_run_write (run, soft, golden_former_read (&fixture->net, TRUE, &n, "soft_weight.%u", i), (gsize) rows * shape->llm_width);
+          descry_train_former_soft_backward (fixture->net.former, run, dqueries, soft, projected, queries, TRUE);
           put_queries (run, dx, dqueries, place);
         }
     }
@@ -255,24 +169,24 @@ run_golden (Fixture *fixture)
 static void
 compare_gradients (Fixture *fixture)
 {
-  g_autoptr (DescryRun) run = descry_run_new (fixture->device, NULL);
+  g_autoptr (DescryRun) run = descry_run_new (fixture->net.device, NULL);
   guint seen = 0, i;
 
-  for (i = 0; i < descry_gguf_n_tensors (fixture->gguf); i++)
+  for (i = 0; i < descry_gguf_n_tensors (fixture->net.gguf); i++)
     {
-      const char *name = descry_gguf_tensor (fixture->gguf, i)->name;
+      const char *name = descry_gguf_tensor (fixture->net.gguf, i)->name;
       g_autofree char *full = g_strconcat ("gradient.", name, NULL);
       DescryTensor value, gradient;
       gboolean turned;
       guint64 n;
       float *expected;
 
-      if (!descry_train_former_find (fixture->former, name, &value, &gradient, &turned))
+      if (!descry_train_former_find (fixture->net.former, name, &value, &gradient, &turned))
         {
           g_assert_true (g_str_has_prefix (name, "soft_norm"));
           continue;
         }
-      expected = read_floats (fixture, full, &n);
+      expected = golden_former_read (&fixture->net, TRUE, &n, "%s", full);
       g_assert_cmpuint (n, ==, descry_tensor_count (gradient));
       if (turned)
         {
@@ -306,10 +220,10 @@ test_gradients (gconstpointer data)
 
   if (!open_fixture (&fixture, it->layout, it->family, FALSE))
     return;
-  descry_gemm_force (fixture.device, it->provider);
+  descry_gemm_force (fixture.net.device, it->provider);
   run_golden (&fixture);
   compare_gradients (&fixture);
-  close_fixture (&fixture);
+  golden_former_close (&fixture.net);
 }
 
 /* Sum of the word head's losses over some text rows of the golden's first sequence. */
@@ -319,7 +233,7 @@ word_loss (Fixture *fixture,
 {
   static const gint32 targets[] = { 3, 17, 0, 41, 8, 22 };
   static const float scales[] = { 1.0f, 0.5f, 2.0f, 0.0f, 1.0f, 0.25f };
-  g_autoptr (DescryRun) run = descry_run_new (fixture->device, NULL);
+  g_autoptr (DescryRun) run = descry_run_new (fixture->net.device, NULL);
   g_autoptr (DescryFormerPass) pass = NULL;
   g_autoptr (GError) error = NULL;
   DescryTensor dx = { 0 }, part = { 0 };
@@ -327,15 +241,15 @@ word_loss (Fixture *fixture,
   double sum = 0.0;
   guint i, at;
 
-  pass = descry_former_pass_new (fixture->former, run, fixture->pictures, fixture->n_pictures, fixture->sequences, fixture->n_sequences);
+  pass = descry_former_pass_new (fixture->net.former, run, fixture->pictures, fixture->n_pictures, fixture->sequences, fixture->n_sequences);
   at = descry_former_pass_place (pass, 0)->text[0];
   if (gradients)
     {
-      dx = descry_run_tensor2 (run, descry_former_pass_rows (pass), descry_train_former_shape (fixture->former)->width);
+      dx = descry_run_tensor2 (run, descry_former_pass_rows (pass), descry_train_former_shape (fixture->net.former)->width);
       op_fill (run, dx, 0.0f);
       part = descry_tensor_slice (dx, at, 6);
     }
-  descry_train_former_words (fixture->former, run, descry_tensor_slice (descry_former_pass_output (pass), at, 6), targets, scales, 0.1f, part, losses);
+  descry_train_former_words (fixture->net.former, run, descry_tensor_slice (descry_former_pass_output (pass), at, 6), targets, scales, 0.1f, part, losses);
   if (gradients)
     descry_former_pass_backward (pass, dx);
   descry_run_finish (run, &error);
@@ -359,9 +273,9 @@ test_word_head (gconstpointer layout)
 
   if (!open_fixture (&fixture, layout, DESCRY_FAMILY_AUTO, TRUE))
     return;
-  parameters = descry_train_former_parameters (fixture.former);
+  parameters = descry_train_former_parameters (fixture.net.former);
   word_loss (&fixture, TRUE);
-  run = descry_run_new (fixture.device, NULL);
+  run = descry_run_new (fixture.net.device, NULL);
   start = g_new0 (float, parameters->n);
   gradient = g_new0 (float, parameters->n);
   moved = g_new (float, parameters->n);
@@ -384,7 +298,7 @@ test_word_head (gconstpointer layout)
   g_test_message ("difference %g, square of the gradient %g", (above - below) / (2.0 * step), squares);
   g_assert_cmpfloat (fabs ((above - below) / (2.0 * step) - squares), <, 5e-3 * squares);
   g_clear_pointer (&run, descry_run_free);
-  close_fixture (&fixture);
+  golden_former_close (&fixture.net);
 }
 
 /* Saved and read again by the network that answers: the same soft tokens; and a file of metadata alone starts anew. */
@@ -404,21 +318,21 @@ test_save (void)
 
   if (!open_fixture (&fixture, "compact", DESCRY_FAMILY_AUTO, TRUE))
     return;
-  shape = descry_train_former_shape (fixture.former);
-  g_assert_true (descry_train_former_save (fixture.former, path, FALSE, TRUE, "tiny", TRUE, &error));
+  shape = descry_train_former_shape (fixture.net.former);
+  g_assert_true (descry_train_former_save (fixture.net.former, path, FALSE, TRUE, "tiny", TRUE, &error));
   saved = descry_gguf_open (path, &error);
   g_assert_no_error (error);
   g_assert_nonnull (descry_gguf_find (saved, "stage1.match.weight"));
-  reader = descry_mq_former_new (fixture.device, saved, &error);
+  reader = descry_mq_former_new (fixture.net.device, saved, &error);
   g_assert_no_error (error);
-  run = descry_run_new (fixture.device, NULL);
+  run = descry_run_new (fixture.net.device, NULL);
   image = descry_run_tensor2 (run, fixture.pictures[0].n_visual, shape->visual_width);
   local = descry_run_tensor2 (run, fixture.pictures[0].n_local, shape->local_width);
   descry_run_write (run, image, fixture.pictures[0].visual, descry_tensor_count (image));
   descry_run_write (run, local, fixture.pictures[0].local, descry_tensor_count (local));
   descry_mq_former_run (reader, run, image, local, NULL, 0, NULL, &soft);
   expect_rows (run, "soft tokens of the saved file", descry_tensor_slice (soft, 0, shape->visual_queries + shape->per_object * fixture.pictures[0].n_local),
-               read_floats (&fixture, "soft_output.0", &n));
+               golden_former_read (&fixture.net, TRUE, &n, "soft_output.0"));
   g_clear_pointer (&run, descry_run_free);
   g_clear_pointer (&reader, descry_mq_former_free);
 
@@ -434,16 +348,16 @@ test_save (void)
   }
   empty = descry_gguf_open (bare, &error);
   g_assert_no_error (error);
-  none = descry_train_former_new (fixture.device, empty, fixture.words, &(DescryTrainFormerOptions) { .heads = TRUE }, &error);
+  none = descry_train_former_new (fixture.net.device, empty, fixture.net.words, &(DescryTrainFormerOptions) { .heads = TRUE }, &error);
   g_assert_null (none);
   g_assert_error (error, DESCRY_ERROR, DESCRY_ERROR_MODEL_BAD);
   g_clear_error (&error);
-  again = descry_train_former_new (fixture.device, empty, fixture.words, &(DescryTrainFormerOptions) { .heads = TRUE, .fresh = TRUE, .contrast_width = 8 }, &error);
+  again = descry_train_former_new (fixture.net.device, empty, fixture.net.words, &(DescryTrainFormerOptions) { .heads = TRUE, .fresh = TRUE, .contrast_width = 8 }, &error);
   g_assert_no_error (error);
   g_clear_pointer (&again, descry_train_former_free);
   g_unlink (path);
   g_unlink (bare);
-  close_fixture (&fixture);
+  golden_former_close (&fixture.net);
 }
 
 int

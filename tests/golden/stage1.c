@@ -7,12 +7,9 @@
 
 #include "config.h"
 
-#include "compute/files/safetensors.h"
-#include "compute/memory.h"
-#include "compute/ops/provider.h"
 #include "compute/train/optimiser.h"
 #include "compute/train/stage1.h"
-#include "tests/ops/harness.h"
+#include "tests/golden/golden-former.h"
 
 #define STEPS 50
 #define PER_STEP 3
@@ -26,31 +23,11 @@ static DescrySchedule schedule = { .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f,
 
 typedef struct
 {
-  DescryDevice       *device;
-  DescryGguf         *gguf, *words;
-  DescrySafetensors  *golden;
-  DescryTrainFormer  *former;
+  GoldenFormer        net;
   DescryStage1Config  config;
   DescryStage1Example pool[POOL];
   const gint32       *draws; /* [STEPS, PER_STEP, 2] */
-  GPtrArray          *owned;
 } Fixture;
-
-static gpointer
-read_golden (Fixture    *fixture,
-             const char *name,
-             int         index,
-             gboolean    floats,
-             guint64    *n)
-{
-  g_autofree char *full = index < 0 ? g_strdup (name) : g_strdup_printf ("%s.%d", name, index);
-  g_autoptr (GError) error = NULL;
-  gpointer values = floats ? (gpointer) descry_safetensors_read_f32 (fixture->golden, full, n, &error) : (gpointer) descry_safetensors_read_i32 (fixture->golden, full, n, &error);
-
-  g_assert_no_error (error);
-  g_ptr_array_add (fixture->owned, values);
-  return values;
-}
 
 /* The golden's starting values of the heads, which the file lacks. */
 static void
@@ -58,7 +35,7 @@ set_heads (Fixture *fixture)
 {
   static const char *const names[] = { "visual_projection.weight", "visual_projection.bias", "text_projection.weight", "text_projection.bias", "match.weight", "match.bias",
                                        "temperature", "word_dense.weight", "word_dense.bias", "word_norm.weight", "word_norm.bias", "word_bias" };
-  g_autoptr (DescryRun) run = descry_run_new (fixture->device, NULL);
+  g_autoptr (DescryRun) run = descry_run_new (fixture->net.device, NULL);
   g_autoptr (GError) error = NULL;
   guint i, r, c;
 
@@ -69,9 +46,9 @@ set_heads (Fixture *fixture)
       g_autofree float *own = NULL;
       gboolean turned;
       guint64 n;
-      const float *values = read_golden (fixture, start, -1, TRUE, &n);
+      const float *values = golden_former_read (&fixture->net, TRUE, &n, "%s", start);
 
-      g_assert_true (descry_train_former_find (fixture->former, name, &value, &gradient, &turned));
+      g_assert_true (descry_train_former_find (fixture->net.former, name, &value, &gradient, &turned));
       g_assert_cmpuint (descry_tensor_count (value), ==, n);
       own = g_new (float, n);
       for (r = 0; r < value.shape[0]; r++)
@@ -88,8 +65,7 @@ open_fixture (Fixture     *fixture,
               const char  *layout,
               DescryFamily family)
 {
-  g_autofree char *folder = g_test_build_filename (G_TEST_DIST, "golden", "data", NULL), *model = g_strdup_printf ("%s/mq-former-%s.gguf", folder, layout);
-  g_autofree char *words = g_strconcat (folder, "/mq-former-words.gguf", NULL), *golden = g_strdup_printf ("%s/stage1-%s.safetensors", folder, layout);
+  g_autofree char *golden = g_strdup_printf ("stage1-%s.safetensors", layout);
   const DescryTrainFormerOptions options = { .heads = TRUE, .contrast_width = 16 };
   const DescryTrainFormerShape *shape;
   g_autoptr (GError) error = NULL;
@@ -98,54 +74,37 @@ open_fixture (Fixture     *fixture,
   guint64 n;
   guint i;
 
-  *fixture = (Fixture) { .device = open_test_device (family) };
-  if (fixture->device == NULL)
+  *fixture = (Fixture) { 0 };
+  if (!golden_former_open (&fixture->net, layout, golden, family, FALSE, &options))
     return FALSE;
-  descry_ops_set_fast (fixture->device, FALSE);
-  fixture->owned = g_ptr_array_new_with_free_func (descry_free);
-  fixture->gguf = descry_gguf_open (model, &error);
-  g_assert_no_error (error);
-  fixture->words = descry_gguf_open (words, &error);
-  g_assert_no_error (error);
-  fixture->golden = descry_safetensors_open (golden, &error);
-  g_assert_no_error (error);
-  fixture->former = descry_train_former_new (fixture->device, fixture->gguf, fixture->words, &options, &error);
-  g_assert_no_error (error);
   set_heads (fixture);
 
-  shape = descry_train_former_shape (fixture->former);
+  shape = descry_train_former_shape (fixture->net.former);
   fixture->config = (DescryStage1Config) { .smoothing = 0.1f, .align_temperature = 0.06f };
-  values = read_golden (fixture, "words", -1, TRUE, &n);
-  g_assert_true (descry_stage1_words (fixture->device, values, n / shape->llm_width, shape->llm_width, &fixture->config.words, &error));
-  g_assert_true (descry_tensor_alloc (fixture->device, &fixture->config.centre, DESCRY_F32, 2, (const guint[]) { 1, shape->llm_width }, &error));
-  run = descry_run_new (fixture->device, NULL);
-  descry_run_write (run, fixture->config.centre, read_golden (fixture, "centre", -1, TRUE, &n), shape->llm_width);
+  values = golden_former_read (&fixture->net, TRUE, &n, "words");
+  g_assert_true (descry_stage1_words (fixture->net.device, values, n / shape->llm_width, shape->llm_width, &fixture->config.words, &error));
+  g_assert_true (descry_tensor_alloc (fixture->net.device, &fixture->config.centre, DESCRY_F32, 2, (const guint[]) { 1, shape->llm_width }, &error));
+  run = descry_run_new (fixture->net.device, NULL);
+  descry_run_write (run, fixture->config.centre, golden_former_read (&fixture->net, TRUE, &n, "centre"), shape->llm_width);
   g_assert_true (descry_run_finish (run, &error));
-  schedule.rate = ((const float *) read_golden (fixture, "rate", -1, TRUE, &n))[0];
-  fixture->draws = read_golden (fixture, "draws", -1, FALSE, &n);
+  schedule.rate = ((const float *) golden_former_read (&fixture->net, TRUE, &n, "rate"))[0];
+  fixture->draws = golden_former_read (&fixture->net, FALSE, &n, "draws");
   g_assert_cmpuint (n, ==, STEPS * PER_STEP * 2);
 
   for (i = 0; i < POOL; i++)
     {
       DescryStage1Example *example = &fixture->pool[i];
-      g_autofree char *local = g_strdup_printf ("local.%u", i);
 
-      example->picture.visual = read_golden (fixture, "image", i, TRUE, &n);
-      example->picture.n_visual = n / shape->visual_width;
-      if (descry_safetensors_find (fixture->golden, local) != NULL)
-        {
-          example->picture.local = read_golden (fixture, "local", i, TRUE, &n);
-          example->picture.n_local = n / shape->local_width;
-        }
-      example->text.ids = read_golden (fixture, "text", i, FALSE, &n);
+      example->picture = golden_former_read_picture (&fixture->net, i);
+      example->text.ids = golden_former_read (&fixture->net, FALSE, &n, "text.%u", i);
       example->text.n = n;
-      example->caption.ids = read_golden (fixture, "caption", i, FALSE, &n);
+      example->caption.ids = golden_former_read (&fixture->net, FALSE, &n, "caption.%u", i);
       example->caption.n = n;
-      example->caption_targets = read_golden (fixture, "caption_targets", i, FALSE, &n);
-      example->masked.ids = read_golden (fixture, "masked", i, FALSE, &n);
+      example->caption_targets = golden_former_read (&fixture->net, FALSE, &n, "caption_targets.%u", i);
+      example->masked.ids = golden_former_read (&fixture->net, FALSE, &n, "masked.%u", i);
       example->masked.n = n;
-      example->masked_targets = read_golden (fixture, "masked_targets", i, FALSE, &n);
-      example->align = read_golden (fixture, "align", i, FALSE, &n);
+      example->masked_targets = golden_former_read (&fixture->net, FALSE, &n, "masked_targets.%u", i);
+      example->align = golden_former_read (&fixture->net, FALSE, &n, "align.%u", i);
     }
   return TRUE;
 }
@@ -153,16 +112,9 @@ open_fixture (Fixture     *fixture,
 static void
 close_fixture (Fixture *fixture)
 {
-  descry_tensor_free (fixture->device, &fixture->config.words);
-  descry_tensor_free (fixture->device, &fixture->config.centre);
-  descry_train_former_free (fixture->former);
-  descry_device_trim (fixture->device);
-  g_assert_cmpuint (descry_device_stats (fixture->device)->live_bytes, ==, 0);
-  descry_device_free (fixture->device);
-  g_ptr_array_unref (fixture->owned);
-  descry_safetensors_free (fixture->golden);
-  descry_gguf_free (fixture->gguf);
-  descry_gguf_free (fixture->words);
+  descry_tensor_free (fixture->net.device, &fixture->config.words);
+  descry_tensor_free (fixture->net.device, &fixture->config.centre);
+  golden_former_close (&fixture->net);
 }
 
 static void
@@ -181,9 +133,9 @@ train_step (Fixture *fixture,
       negatives[i][0] = fixture->draws[((step - 1) * PER_STEP + i) * 2];
       negatives[i][1] = fixture->draws[((step - 1) * PER_STEP + i) * 2 + 1];
     }
-  descry_stage1_loss (fixture->former, &fixture->config, batch, PER_STEP, NULL, (const guint (*)[2]) negatives, TRUE, NULL, losses, &error);
+  descry_stage1_loss (fixture->net.former, &fixture->config, batch, PER_STEP, NULL, (const guint (*)[2]) negatives, TRUE, NULL, losses, &error);
   g_assert_no_error (error);
-  descry_optimiser_step (descry_train_former_parameters (fixture->former), &schedule, step, &norm, &error);
+  descry_optimiser_step (descry_train_former_parameters (fixture->net.former), &schedule, step, &norm, &error);
   g_assert_no_error (error);
 }
 
@@ -208,8 +160,8 @@ test_curve (gconstpointer data)
   if (!open_fixture (&fixture, it->layout, it->family))
     return;
   if (it->family != DESCRY_FAMILY_AUTO)
-    descry_gemm_force (fixture.device, DESCRY_GEMM_OWN);
-  expected = read_golden (&fixture, name, -1, TRUE, &n);
+    descry_gemm_force (fixture.net.device, DESCRY_GEMM_OWN);
+  expected = golden_former_read (&fixture.net, TRUE, &n, "%s", name);
   g_assert_cmpuint (n, ==, STEPS * DESCRY_STAGE1_LOSSES);
   for (i = 0; i < DESCRY_STAGE1_LOSSES; i++)
     fixture.config.weights[i] = it->only < 0 || (guint) it->only == i ? 1.0f : 0.0f;
@@ -255,14 +207,14 @@ test_draw (void)
     return;
   for (i = 0; i < DESCRY_STAGE1_LOSSES; i++)
     fixture.config.weights[i] = 1.0f;
-  g_assert_true (descry_stage1_loss (fixture.former, &fixture.config, fixture.pool + 1, 1, rand, NULL, FALSE, NULL, losses, &error));
+  g_assert_true (descry_stage1_loss (fixture.net.former, &fixture.config, fixture.pool + 1, 1, rand, NULL, FALSE, NULL, losses, &error));
   g_assert_cmpfloat (losses[DESCRY_STAGE1_CONTRAST], ==, 0.0);
   g_assert_cmpfloat (losses[DESCRY_STAGE1_MATCH], ==, 0.0);
   g_assert_cmpfloat (losses[DESCRY_STAGE1_CAPTION], >, 0.0);
-  g_assert_true (descry_stage1_loss (fixture.former, &fixture.config, fixture.pool, POOL, rand, NULL, FALSE, NULL, losses, &error));
+  g_assert_true (descry_stage1_loss (fixture.net.former, &fixture.config, fixture.pool, POOL, rand, NULL, FALSE, NULL, losses, &error));
   g_assert_cmpfloat (losses[DESCRY_STAGE1_MATCH], >, 0.0);
   /* A term without anything to predict is 0, not NaN: no element of the first example is hidden. */
-  g_assert_true (descry_stage1_loss (fixture.former, &fixture.config, fixture.pool, 1, rand, NULL, TRUE, NULL, losses, &error));
+  g_assert_true (descry_stage1_loss (fixture.net.former, &fixture.config, fixture.pool, 1, rand, NULL, TRUE, NULL, losses, &error));
   g_assert_cmpfloat (losses[DESCRY_STAGE1_MASKED], ==, 0.0);
   close_fixture (&fixture);
 }
@@ -292,9 +244,9 @@ test_learn (void)
   set_weights (&fixture, TRUE, FALSE);
   for (step = 1; step <= LEARN_STEPS; step++)
     {
-      descry_stage1_loss (fixture.former, &fixture.config, fixture.pool, POOL, rand, NULL, TRUE, NULL, losses, &error);
+      descry_stage1_loss (fixture.net.former, &fixture.config, fixture.pool, POOL, rand, NULL, TRUE, NULL, losses, &error);
       g_assert_no_error (error);
-      descry_optimiser_step (descry_train_former_parameters (fixture.former), &quick, step, &norm, &error);
+      descry_optimiser_step (descry_train_former_parameters (fixture.net.former), &quick, step, &norm, &error);
       g_assert_no_error (error);
       if (step > LEARN_STEPS - LEARN_LAST)
         {
@@ -314,9 +266,9 @@ gradient_of (Fixture *fixture,
              double   losses[DESCRY_STAGE1_LOSSES],
              float   *gradient)
 {
-  DescryParameters *parameters = descry_train_former_parameters (fixture->former);
+  DescryParameters *parameters = descry_train_former_parameters (fixture->net.former);
   g_autofree DescryStage1Example *batch = g_new (DescryStage1Example, times * POOL);
-  g_autoptr (DescryRun) run = descry_run_new (fixture->device, NULL);
+  g_autoptr (DescryRun) run = descry_run_new (fixture->net.device, NULL);
   g_autoptr (GRand) rand = g_rand_new_with_seed (1);
   g_autoptr (GError) error = NULL;
   double squares = 0.0;
@@ -325,7 +277,7 @@ gradient_of (Fixture *fixture,
   for (i = 0; i < times * POOL; i++)
     batch[i] = fixture->pool[i % POOL];
   op_fill (run, parameters->gradients, 0.0f);
-  g_assert_true (descry_stage1_loss (fixture->former, &fixture->config, batch, times * POOL, rand, NULL, TRUE, NULL, losses, &error));
+  g_assert_true (descry_stage1_loss (fixture->net.former, &fixture->config, batch, times * POOL, rand, NULL, TRUE, NULL, losses, &error));
   descry_run_read (run, parameters->gradients, gradient, parameters->n);
   g_assert_true (descry_run_finish (run, &error));
   for (i = 0; i < parameters->n; i++)
@@ -345,7 +297,7 @@ test_parts (void)
   if (!open_fixture (&fixture, "compact", DESCRY_FAMILY_AUTO))
     return;
   set_weights (&fixture, FALSE, TRUE);
-  n = descry_train_former_parameters (fixture.former)->n;
+  n = descry_train_former_parameters (fixture.net.former)->n;
   one = g_new (float, n);
   three = g_new (float, n);
   squares = gradient_of (&fixture, 1, once, one);

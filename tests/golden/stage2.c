@@ -9,12 +9,9 @@
 
 #include <glib/gstdio.h>
 
-#include "compute/files/safetensors.h"
-#include "compute/memory.h"
-#include "compute/ops/provider.h"
 #include "compute/train/optimiser.h"
 #include "compute/train/stage2.h"
-#include "tests/ops/harness.h"
+#include "tests/golden/golden-former.h"
 
 #define STEPS 50
 #define POOL 5
@@ -32,71 +29,33 @@ typedef struct
 
 typedef struct
 {
-  DescryDevice      *device;
-  DescryGguf        *gguf, *words, *language;
-  DescrySafetensors *golden;
-  DescryTrainFormer *former;
+  GoldenFormer       net;
+  DescryGguf        *language;
   DescryTrainLlama  *llama;
   DescryStage1Config config;
   Picture            pool[POOL];
   DescryStage2Example texts[TEXTS];
-  GPtrArray         *owned;
 } Fixture;
-
-static gpointer
-read_golden (Fixture    *fixture,
-             gboolean    floats,
-             guint64    *n,
-             const char *format,
-             ...) G_GNUC_PRINTF (4, 5);
-
-static gpointer
-read_golden (Fixture    *fixture,
-             gboolean    floats,
-             guint64    *n,
-             const char *format,
-             ...)
-{
-  g_autofree char *name = NULL;
-  g_autoptr (GError) error = NULL;
-  gpointer values;
-  va_list arguments;
-
-  va_start (arguments, format);
-  name = g_strdup_vprintf (format, arguments);
-  va_end (arguments);
-  *n = 0;
-  if (descry_safetensors_find (fixture->golden, name) == NULL)
-    return NULL;
-  values = floats ? (gpointer) descry_safetensors_read_f32 (fixture->golden, name, n, &error) : (gpointer) descry_safetensors_read_i32 (fixture->golden, name, n, &error);
-  g_assert_no_error (error);
-  g_ptr_array_add (fixture->owned, values);
-  return values;
-}
 
 static void
 read_picture (Fixture *fixture,
               guint    i)
 {
-  const DescryTrainFormerShape *shape = descry_train_former_shape (fixture->former);
   Picture *picture = &fixture->pool[i];
   const gint32 *places;
   guint64 n;
   guint k;
 
-  picture->picture.visual = read_golden (fixture, TRUE, &n, "image.%u", i);
-  picture->picture.n_visual = n / shape->visual_width;
-  picture->picture.local = read_golden (fixture, TRUE, &n, "local.%u", i);
-  picture->picture.n_local = n / shape->local_width;
-  picture->align = read_golden (fixture, FALSE, &n, "align.%u", i);
+  picture->picture = golden_former_read_picture (&fixture->net, i);
+  picture->align = golden_former_read (&fixture->net, FALSE, &n, "align.%u", i);
   for (k = 0; k < 2; k++)
     {
-      picture->questions[k].ids = read_golden (fixture, FALSE, &n, "ids.%u.%u", i, k);
+      picture->questions[k].ids = golden_former_read (&fixture->net, FALSE, &n, "ids.%u.%u", i, k);
       picture->questions[k].n = n;
-      places = read_golden (fixture, FALSE, &n, "places.%u.%u", i, k);
+      places = golden_former_read (&fixture->net, FALSE, &n, "places.%u.%u", i, k);
       picture->questions[k].first_target = places[0];
       picture->questions[k].soft_at = places[1];
-      picture->instructions[k].ids = read_golden (fixture, FALSE, &n, "instruction.%u.%u", i, k);
+      picture->instructions[k].ids = golden_former_read (&fixture->net, FALSE, &n, "instruction.%u.%u", i, k);
       picture->instructions[k].n = n;
     }
 }
@@ -105,9 +64,7 @@ static gboolean
 open_fixture (Fixture     *fixture,
               DescryFamily family)
 {
-  g_autofree char *folder = g_test_build_filename (G_TEST_DIST, "golden", "data", NULL);
-  g_autofree char *former = g_strconcat (folder, "/mq-former-compact.gguf", NULL), *words = g_strconcat (folder, "/mq-former-words.gguf", NULL);
-  g_autofree char *language = g_strconcat (folder, "/stage2-llama.gguf", NULL), *golden = g_strconcat (folder, "/stage2.safetensors", NULL);
+  g_autofree char *language = golden_former_path ("stage2-llama.gguf");
   const DescryTrainFormerOptions options = { 0 };
   const DescryLoraConfig lora = { .rank = 4, .alpha = 8.0f, .rows = 96, .answers = 32 };
   const DescryTrainFormerShape *shape;
@@ -117,35 +74,23 @@ open_fixture (Fixture     *fixture,
   guint64 n;
   guint i;
 
-  *fixture = (Fixture) { .device = open_test_device (family) };
-  if (fixture->device == NULL)
+  *fixture = (Fixture) { 0 };
+  if (!golden_former_open (&fixture->net, "compact", "stage2.safetensors", family, family != DESCRY_FAMILY_AUTO, &options))
     return FALSE;
-  descry_ops_set_fast (fixture->device, FALSE);
-  if (family != DESCRY_FAMILY_AUTO)
-    descry_gemm_force (fixture->device, DESCRY_GEMM_OWN);
-  fixture->owned = g_ptr_array_new_with_free_func (descry_free);
-  fixture->gguf = descry_gguf_open (former, &error);
-  g_assert_no_error (error);
-  fixture->words = descry_gguf_open (words, &error);
-  g_assert_no_error (error);
   fixture->language = descry_gguf_open (language, &error);
   g_assert_no_error (error);
-  fixture->golden = descry_safetensors_open (golden, &error);
-  g_assert_no_error (error);
-  fixture->former = descry_train_former_new (fixture->device, fixture->gguf, fixture->words, &options, &error);
-  g_assert_no_error (error);
-  fixture->llama = descry_train_llama_new (fixture->device, fixture->language, &lora, &error);
+  fixture->llama = descry_train_llama_new (fixture->net.device, fixture->language, &lora, &error);
   g_assert_no_error (error);
 
-  shape = descry_train_former_shape (fixture->former);
+  shape = descry_train_former_shape (fixture->net.former);
   fixture->config = (DescryStage1Config) { .align_temperature = 0.06f };
   fixture->config.weights[DESCRY_STAGE1_ALIGN] = 0.3f;
-  values = read_golden (fixture, TRUE, &n, "words");
-  g_assert_true (descry_stage1_words (fixture->device, values, n / shape->llm_width, shape->llm_width, &fixture->config.words, &error));
-  g_assert_true (descry_tensor_alloc (fixture->device, &fixture->config.centre, DESCRY_F32, 2, (const guint[]) { 1, shape->llm_width }, &error));
-  run = descry_run_new (fixture->device, NULL);
-  descry_run_write (run, fixture->config.centre, read_golden (fixture, TRUE, &n, "centre"), shape->llm_width);
-  values = read_golden (fixture, TRUE, &n, "adapters");
+  values = golden_former_read (&fixture->net, TRUE, &n, "words");
+  g_assert_true (descry_stage1_words (fixture->net.device, values, n / shape->llm_width, shape->llm_width, &fixture->config.words, &error));
+  g_assert_true (descry_tensor_alloc (fixture->net.device, &fixture->config.centre, DESCRY_F32, 2, (const guint[]) { 1, shape->llm_width }, &error));
+  run = descry_run_new (fixture->net.device, NULL);
+  descry_run_write (run, fixture->config.centre, golden_former_read (&fixture->net, TRUE, &n, "centre"), shape->llm_width);
+  values = golden_former_read (&fixture->net, TRUE, &n, "adapters");
   g_assert_cmpuint (n, ==, descry_train_llama_parameters (fixture->llama)->n);
   descry_run_write (run, descry_train_llama_parameters (fixture->llama)->values, values, n);
   g_assert_true (descry_run_finish (run, &error));
@@ -153,7 +98,7 @@ open_fixture (Fixture     *fixture,
     read_picture (fixture, i);
   for (i = 0; i < TEXTS; i++)
     {
-      fixture->texts[i] = (DescryStage2Example) { .ids = read_golden (fixture, FALSE, &n, "text.%u", i), .first_target = 4, .sequence = -1 };
+      fixture->texts[i] = (DescryStage2Example) { .ids = golden_former_read (&fixture->net, FALSE, &n, "text.%u", i), .first_target = 4, .sequence = -1 };
       fixture->texts[i].n = n;
     }
   return TRUE;
@@ -162,17 +107,10 @@ open_fixture (Fixture     *fixture,
 static void
 close_fixture (Fixture *fixture)
 {
-  descry_tensor_free (fixture->device, &fixture->config.words);
-  descry_tensor_free (fixture->device, &fixture->config.centre);
-  descry_train_former_free (fixture->former);
+  descry_tensor_free (fixture->net.device, &fixture->config.words);
+  descry_tensor_free (fixture->net.device, &fixture->config.centre);
   descry_train_llama_free (fixture->llama);
-  descry_device_trim (fixture->device);
-  g_assert_cmpuint (descry_device_stats (fixture->device)->live_bytes, ==, 0);
-  descry_device_free (fixture->device);
-  g_ptr_array_unref (fixture->owned);
-  descry_safetensors_free (fixture->golden);
-  descry_gguf_free (fixture->gguf);
-  descry_gguf_free (fixture->words);
+  golden_former_close (&fixture->net);
   descry_gguf_free (fixture->language);
 }
 
@@ -206,7 +144,7 @@ compute_loss (Fixture            *fixture,
         }
     }
   examples[2 * PER_STEP] = fixture->texts[step % TEXTS];
-  descry_stage2_loss (fixture->former, fixture->llama, &fixture->config, pictures, PER_STEP, sequences, n, examples, G_N_ELEMENTS (examples), gradients, NULL, losses, &error);
+  descry_stage2_loss (fixture->net.former, fixture->llama, &fixture->config, pictures, PER_STEP, sequences, n, examples, G_N_ELEMENTS (examples), gradients, NULL, losses, &error);
   g_assert_no_error (error);
 }
 
@@ -230,9 +168,9 @@ test_curve (gconstpointer data)
 
   if (!open_fixture (&fixture, it->family))
     return;
-  expected = read_golden (&fixture, TRUE, &n, "curve.%s", it->curve);
+  expected = golden_former_read (&fixture.net, TRUE, &n, "curve.%s", it->curve);
   g_assert_cmpuint (n, ==, 2 * STEPS);
-  rates = read_golden (&fixture, TRUE, &n, "rates.%s", it->curve);
+  rates = golden_former_read (&fixture.net, TRUE, &n, "rates.%s", it->curve);
 
   for (step = 1; step <= STEPS; step++)
     {
@@ -254,7 +192,7 @@ test_curve (gconstpointer data)
         }
       schedule.rate = rates[0];
       schedule.decay = 0.05f;
-      descry_optimiser_step (descry_train_former_parameters (fixture.former), &schedule, step, &norm, &error);
+      descry_optimiser_step (descry_train_former_parameters (fixture.net.former), &schedule, step, &norm, &error);
       g_assert_no_error (error);
       schedule.rate = rates[1];
       schedule.decay = 0.0f;
@@ -280,12 +218,12 @@ test_adapters (void)
 
   if (!open_fixture (&fixture, DESCRY_FAMILY_AUTO))
     return;
-  expected = read_golden (&fixture, TRUE, &n, "adapters");
+  expected = golden_former_read (&fixture.net, TRUE, &n, "adapters");
   descry_train_llama_save (fixture.llama, path, "tiny", &error);
   g_assert_no_error (error);
   file = descry_gguf_open (path, &error);
   g_assert_no_error (error);
-  run = descry_run_new (fixture.device, NULL);
+  run = descry_run_new (fixture.net.device, NULL);
   op_fill (run, descry_train_llama_parameters (fixture.llama)->values, 7.0f);
   g_assert_true (descry_run_finish (run, &error));
   descry_train_llama_load (fixture.llama, file, &error);

@@ -130,6 +130,25 @@ assert_nmse (const char   *what,
     g_error ("%s: NMSE %g over %g", what, error / MAX (power, 1e-30), limit);
 }
 
+/* Error over power; what is no number fails. */
+static inline double
+nmse_of (const float *found,
+         const float *expected,
+         gsize        n)
+{
+  double error = 0.0, power = 0.0;
+  gsize i;
+
+  for (i = 0; i < n; i++)
+    {
+      g_assert_true (isfinite (found[i]));
+      error += ((double) found[i] - expected[i]) * ((double) found[i] - expected[i]);
+      power += (double) expected[i] * expected[i];
+    }
+
+  return error / power;
+}
+
 /* A tensor with guard elements on both sides of every row: filled with a marker, checked by
  * check_guards() so that nothing outside is written. */
 #define GUARD 16
