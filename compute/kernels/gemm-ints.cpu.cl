@@ -2,11 +2,12 @@
  *
  * kernel            reads                                       writes                              launch
  * gemm_ints_input   x f32 [m, k]                                tiles int [m / 12][k / 32][216]     item eight blocks of a tile: (m / 12, k / 256), local 1
- * ints_FORMAT       panels first... of a weight                 panels int [n / 32][k / 32][576]    item a block: (k / 32, panels); in gemv.cpu.cl
+ * ints_FORMAT       panels first... of a weight                 panels int [n / 32][k / 32][320]    item a block: (k / 32, panels); in gemv.cpu.cl
  * gemm_ints         tiles, panels, epilogue                     c f32 [m, n]                        item 12 x 32 results: (m / 12, n / 32)
  *
  * A block of 32 columns of a tile is int [16][12], two neighbouring columns of a row as 16-bit integers in each, then the rows'
- * scales and the sums of their numbers, f32 [12] each. A panel's is int [16][32], the same, then scales and minima, f32 [32].
+ * scales and the sums of their numbers, f32 [12] each. A panel's is i8 [16][32][2], two columns of a row again (widened when
+ * they are loaded: half of the bytes, so that a panel stays in the second cache), then scales and minima, f32 [32].
  * One instruction multiplies two columns of 16 rows where a product of floats takes two: 16 bits of x are as exact as
  * the sums of such products in floats.
  *
@@ -17,7 +18,7 @@
 
 #define INTS_ROWS 12
 #define INTS_TILE 216 /* ints of a block of 32 columns */
-#define INTS_PANEL 576
+#define INTS_PANEL 320
 
 __kernel __attribute__ ((reqd_work_group_size (1, 1, 1))) void
 gemm_ints_input (__global const float *x, const uint x_at, const uint x_pitch, __global int *tiles, const uint m, const uint k)
@@ -57,7 +58,7 @@ gemm_ints_input (__global const float *x, const uint x_at, const uint x_pitch, _
 #define INTS_KEEP(r, q) "vmovdqu64 %%zmm" #r ", " #r "*128(%[sums])\n vmovdqu64 %%zmm" #q ", " #r "*128+64(%[sums])\n"
 #define INTS_12(step) step (0, 12) step (1, 13) step (2, 14) step (3, 15) step (4, 16) step (5, 17) step (6, 18) step (7, 19) step (8, 20) step (9, 21) step (10, 22) step (11, 23)
 #define INTS_STEP(p) \
-  "vmovdqu64 128*" #p "(%[w]), %%zmm24\n vmovdqu64 128*" #p "+64(%[w]), %%zmm25\n" \
+  "vpmovsxbw 64*" #p "(%[w]), %%zmm24\n vpmovsxbw 64*" #p "+32(%[w]), %%zmm25\n" \
   INTS_ROW (0, 12, p, 26) INTS_ROW (1, 13, p, 27) INTS_ROW (2, 14, p, 26) INTS_ROW (3, 15, p, 27) INTS_ROW (4, 16, p, 26) INTS_ROW (5, 17, p, 27) \
   INTS_ROW (6, 18, p, 26) INTS_ROW (7, 19, p, 27) INTS_ROW (8, 20, p, 26) INTS_ROW (9, 21, p, 27) INTS_ROW (10, 22, p, 26) INTS_ROW (11, 23, p, 27)
 
@@ -69,7 +70,7 @@ ints_block (int16 (*sums)[2], __global const int *x, __global const int *w)
 
   __asm__ volatile (INTS_12 (INTS_CLEAR)
                     "1:\n" INTS_STEP (0) INTS_STEP (1) INTS_STEP (2) INTS_STEP (3)
-                    "add $512, %[w]\n add $192, %[x]\n dec %[n]\n jnz 1b\n"
+                    "add $256, %[w]\n add $192, %[x]\n dec %[n]\n jnz 1b\n"
                     INTS_12 (INTS_KEEP)
                     : [x] "+r"(from), [w] "+r"(weight), [n] "+r"(left)
                     : [sums] "r"(sums)
@@ -93,7 +94,7 @@ gemm_ints (__global const int *tiles, __global const int *panels, __global float
 
   for (b = 0; b < blocks; b++, x += INTS_TILE, w += INTS_PANEL)
     {
-      __global const float *xs = (__global const float *) x + 16 * INTS_ROWS, *ws = (__global const float *) w + 512;
+      __global const float *xs = (__global const float *) x + 16 * INTS_ROWS, *ws = (__global const float *) w + 256;
       const float16 w0 = vload16 (0, ws), w1 = vload16 (1, ws);
 
       ints_block (part, x, w);

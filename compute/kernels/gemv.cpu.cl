@@ -364,6 +364,9 @@ dot_levels (const int16 q)
                                                                                                             \
   GEMV_ENTRY (gemv_##FORMAT##_dot, 1, DotInput input; dot_input (&input, in[0], k);, &input)
 
+/* Four bytes at once less `zero`: where that is not 128 they are below 128, so with the highest bit set none borrows. */
+#define INTS_SIGNED(q, zero) ((zero) == 0 ? (q) : (zero) == 128 ? (q) ^ (int) 0x80808080 : (((q) | (int) 0x80808080) - (zero) * 0x01010101) ^ (int) 0x80808080)
+
 /* For products of many rows (gemm-ints.cpu.cl): formats with one scale a block. */
 #define INTS(FORMAT)                                                                                        \
   __kernel __attribute__ ((reqd_work_group_size (1, 1, 1))) void                                            \
@@ -372,17 +375,17 @@ dot_levels (const int16 q)
     const uint b = get_global_id (0), panel = get_global_id (1), blocks = k / 32;                           \
     __global const uchar *from = w + (first / 32 + panel) * PANEL_BYTES (FORMAT, blocks);                   \
     __global const uchar *head = HEAD_AT (FORMAT, from, b), *block = BLOCK_AT (FORMAT, head, b);            \
-    __global int *to = y + ((ulong) panel * blocks + b) * 576;                                              \
-    __global float *scales = (__global float *) to + 512;                                                   \
+    __global ushort *to = (__global ushort *) (y + ((ulong) panel * blocks + b) * 320);                     \
+    __global float *scales = (__global float *) to + 256;                                                   \
                                                                                                             \
     _Pragma ("unroll") for (uint p = 0; p < 2; p++)                                                         \
       {                                                                                                     \
         _Pragma ("unroll") for (uint j = 0; j < 8; j++)                                                     \
           {                                                                                                 \
-            const int16 q = BYTES_OF_##FORMAT (GROUP_##FORMAT (16, block, j, p));                           \
+            const uint16 q = as_uint16 (INTS_SIGNED (BYTES_OF_##FORMAT (GROUP_##FORMAT (16, block, j, p)), ZERO_##FORMAT)); \
                                                                                                             \
-            vstore16 ((((q & 255) - ZERO_##FORMAT) & 0xffff) | ((((q >> 8) & 255) - ZERO_##FORMAT) << 16), 4 * j + p, to); \
-            vstore16 (((((q >> 16) & 255) - ZERO_##FORMAT) & 0xffff) | ((((q >> 24) & 255) - ZERO_##FORMAT) << 16), 4 * j + 2 + p, to); \
+            vstore16 (convert_ushort16 (q & 0xffff), 4 * j + p, to);                                        \
+            vstore16 (convert_ushort16 (q >> 16), 4 * j + 2 + p, to);                                       \
           }                                                                                                 \
         vstore16 (SCALE_##FORMAT (16, head, block, p, 0), p, scales);                                       \
         vstore16 ((float16) (MINIMUM_##FORMAT (16, head, block, p)), 2 + p, scales);                        \

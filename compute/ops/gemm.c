@@ -22,7 +22,7 @@
 /* Tiles and panels of integer products, as in compute/kernels/gemm-ints.cpu.cl. */
 #define INTS_ROWS 12
 #define INTS_TILE 216
-#define INTS_PANEL 576
+#define INTS_PANEL 320
 #define INTS_PIECE (1u << 19) /* ints: 2 MiB of a weight at once */
 /* oneDNN makes code for each number of rows, so it gets whole multiples of these and the own kernels the rest. */
 #define ONEDNN_ROWS 64
