@@ -15,6 +15,9 @@
 #include "compute/device/program-cache.h"
 
 #include <stdlib.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <string.h>
 
 #include <gio/gio.h>
@@ -229,6 +232,9 @@ get_program (DescryDevice  *device,
       entry->building = TRUE;
       g_mutex_unlock (&device->programs_lock);
       program = build_program (device, group, defines, &hit, &problem);
+#ifdef __GLIBC__
+      malloc_trim (0); /* what the driver's compiler has left free */
+#endif
       g_mutex_lock (&device->programs_lock);
       if (program != NULL && hit)
         device->stats.cache_hits++;
