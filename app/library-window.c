@@ -157,6 +157,7 @@ give_back (Keeper      *self,
   get_models (self, NULL, &models);
   complete = kept->complete && kept->scene != NULL && (models == NULL || g_strcmp0 (models, kept->models) == 0);
   self->hash = g_strdup (kept->hash);
+  g_free (self->models);
   self->models = g_strdup (kept->models);
   for (i = 0; i < kept->turns->len; i++)
     {

@@ -544,13 +544,14 @@ test_packed (DescryRun *run)
     check_packed (run, &cases[i]);
 }
 
-/* More keys than a tile holds go row by row: the same numbers as the ordinary attention. */
+/* More keys than a tile holds go row by row: the same numbers as the ordinary attention. Heads are narrow because llvmpipe
+ * ends an item's loops, all taken together, after 65,535 passes without a word. */
 static void
 test_packed_long (DescryRun *run)
 {
-  const guint rows = 5, keys = 1100, width = 32;
+  const guint rows = 5, keys = 1100, width = 16;
   const DescrySpan span = { .n = rows, .n_keys = { 700, 400 }, .key = { 0, 700 } };
-  const DescryAttention p = { .heads = 2, .kv_heads = 2, .head_dim = 16 };
+  const DescryAttention p = { .heads = 2, .kv_heads = 2, .head_dim = 8 };
   g_autoptr (GRand) rand = g_rand_new_with_seed (8);
   g_autofree float *qs = random_floats (rand, rows * width, -1, 1), *ks = random_floats (rand, keys * width, -1, 1), *vs = random_floats (rand, keys * width, -1, 1);
   g_autofree float *found = g_new (float, keys * width);
