@@ -27,16 +27,23 @@ components_start (__global const uchar *bits, const uint bits_at, const uint bit
     parents[i] = bits[bits_at + i / w * bits_pitch + i % w] ? i : COMPONENTS_NONE;
 }
 
+/* Beside the others' atomic_min() reading is atomic, too. */
+inline uint
+components_parent (volatile __global uint *parents, const uint i)
+{
+  return atomic_or (parents + i, 0u);
+}
+
 /* Other items may be changing the tree, always towards earlier pixels. */
 inline uint
 components_root (volatile __global uint *parents, uint i)
 {
-  uint parent = parents[i];
+  uint parent = components_parent (parents, i);
 
   while (parent != i)
     {
       i = parent;
-      parent = parents[i];
+      parent = components_parent (parents, i);
     }
   return i;
 }
@@ -71,14 +78,14 @@ components_join (volatile __global uint *parents, const uint w, const uint count
   const uint begin = get_global_id (0) * chunk, end = min (begin + chunk, count);
 
   for (uint i = begin; i < end; i++)
-    if (parents[i] != COMPONENTS_NONE)
+    if (components_parent (parents, i) != COMPONENTS_NONE)
       {
-        const bool left = i % w > 0 && parents[i - 1] != COMPONENTS_NONE, up = i >= w && parents[i - w] != COMPONENTS_NONE;
+        const bool left = i % w > 0 && components_parent (parents, i - 1) != COMPONENTS_NONE, up = i >= w && components_parent (parents, i - w) != COMPONENTS_NONE;
 
         if (left)
           components_unite (parents, i, i - 1);
         /* If the pixel up and left is set too, the row above has joined them already. */
-        if (up && !(left && parents[i - w - 1] != COMPONENTS_NONE))
+        if (up && !(left && components_parent (parents, i - w - 1) != COMPONENTS_NONE))
           components_unite (parents, i, i - w);
       }
 }

@@ -39,6 +39,10 @@
 #define OWN_ARCHITECTURE AUDIT_ARCH_AARCH64
 #endif
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define OWN_MEMORY /* a sanitizer takes address space and system calls of its own */
+#endif
+
 #ifdef __SANITIZE_ADDRESS__
 /* The search for leaks at the end needs what the limits forbid. */
 const char *__asan_default_options (void);
@@ -68,12 +72,12 @@ set_limit (int     which,
   return setrlimit ((__rlimit_resource_t) which, &limit) == 0;
 }
 
-/* Only what memory, reading, placing the picture and leaving need; every other call fails. The
- * address sanitizer needs more, so its builds do without. */
+/* Only what memory, reading, placing the picture and leaving need; every other call fails. What
+ * a sanitizer needs is more, so its builds do without. */
 static gboolean
 forbid_calls (void)
 {
-#if defined(OWN_ARCHITECTURE) && !defined(__SANITIZE_ADDRESS__)
+#if defined(OWN_ARCHITECTURE) && defined(OWN_MEMORY)
 #define ALLOW(name) BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, __NR_##name, 0, 1), BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
   struct sock_filter rules[] = {
     BPF_STMT (BPF_LD | BPF_W | BPF_ABS, offsetof (struct seccomp_data, arch)),
@@ -124,7 +128,7 @@ lock_down (void)
 {
   if (prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl (PR_SET_DUMPABLE, 0) != 0)
     return FALSE;
-#ifndef __SANITIZE_ADDRESS__
+#ifdef OWN_MEMORY
   if (!set_limit (RLIMIT_AS, MAX_MEMORY))
     return FALSE;
 #endif
