@@ -370,24 +370,14 @@ descry_pickle_is (const DescryPickleValue *value,
 }
 
 static gboolean
-push_int (DescryPickle *self,
-          DescryCursor *cursor,
-          gint64        number)
+push_number (DescryPickle *self,
+             DescryCursor *cursor,
+             guint         kind,
+             gint64        number)
 {
-  DescryPickleValue value = { PICKLE_INT, 0, { 0 } };
+  DescryPickleValue value = { kind, 0, { 0 } };
 
   value.i = number;
-  return descry_pickle_push (self, cursor, value);
-}
-
-static gboolean
-push_bool (DescryPickle *self,
-           DescryCursor *cursor,
-           gboolean      truth)
-{
-  DescryPickleValue value = { PICKLE_BOOL, 0, { 0 } };
-
-  value.i = truth;
   return descry_pickle_push (self, cursor, value);
 }
 
@@ -407,7 +397,7 @@ push_long (DescryPickle *self,
   if (n > 0 && n < 8 && (bits >> (8 * n - 1) & 1))
     bits |= G_MAXUINT64 << (8 * n); /* the sign */
 
-  return push_int (self, cursor, (gint64) bits);
+  return push_number (self, cursor, PICKLE_INT, (gint64) bits);
 }
 
 static gboolean
@@ -486,8 +476,8 @@ push_int_line (DescryPickle *self,
   if (!read_number (cursor, '\0', &number))
     return FALSE;
   if (start[0] == '0' && (start[1] == '0' || start[1] == '1') && start[2] == '\n')
-    return push_bool (self, cursor, start[1] == '1');
-  return push_int (self, cursor, number);
+    return push_number (self, cursor, PICKLE_BOOL, start[1] == '1');
+  return push_number (self, cursor, PICKLE_INT, number);
 }
 
 static gboolean
@@ -496,7 +486,7 @@ push_long_line (DescryPickle *self,
 {
   gint64 number;
 
-  return read_number (cursor, 'L', &number) && push_int (self, cursor, number);
+  return read_number (cursor, 'L', &number) && push_number (self, cursor, PICKLE_INT, number);
 }
 
 static gboolean
@@ -742,13 +732,13 @@ step (DescryPickle *self,
       return descry_pickle_push (self, cursor, none);
     case OP_NEWTRUE:
     case OP_NEWFALSE:
-      return push_bool (self, cursor, opcode == OP_NEWTRUE);
+      return push_number (self, cursor, PICKLE_BOOL, opcode == OP_NEWTRUE);
     case OP_BININT:
-      return push_int (self, cursor, (gint32) descry_cursor_u32 (cursor));
+      return push_number (self, cursor, PICKLE_INT, (gint32) descry_cursor_u32 (cursor));
     case OP_BININT1:
-      return push_int (self, cursor, descry_cursor_u8 (cursor));
+      return push_number (self, cursor, PICKLE_INT, descry_cursor_u8 (cursor));
     case OP_BININT2:
-      return push_int (self, cursor, descry_cursor_u16 (cursor));
+      return push_number (self, cursor, PICKLE_INT, descry_cursor_u16 (cursor));
     case OP_LONG1:
       return push_long (self, cursor);
     case OP_BINFLOAT:

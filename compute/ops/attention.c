@@ -162,6 +162,12 @@ attend_few (DescryRun             *run,
   join_parts (run, out, &shares, rows, p->heads, p->head_dim);
 }
 
+float
+descry_attention_scale (const DescryAttention *p)
+{
+  return p->scale != 0.0f ? p->scale : 1.0f / sqrtf ((float) p->head_dim);
+}
+
 void
 op_attention (DescryRun             *run,
               DescryTensor           out,
@@ -171,7 +177,7 @@ op_attention (DescryRun             *run,
               const DescryAttention *p)
 {
   guint rows = descry_tensor_rows (q), keys = descry_tensor_rows (k);
-  float scale = p->scale != 0.0f ? p->scale : 1.0f / sqrtf ((float) p->head_dim);
+  float scale = descry_attention_scale (p);
   DescryTensor bias = p->bias.buffer != NULL ? p->bias : q;
   DescryArg shared[12] = { DESCRY_T (bias), DESCRY_U (bias.pitch) };
 

@@ -21,6 +21,9 @@ typedef struct
   guint        kv_step; /* elements from head to head in k and v, which are then [kv, head_dim] of the first head; 0: heads side by side */
 } DescryAttention;
 
+/* What scores are multiplied with. */
+float descry_attention_scale (const DescryAttention *p);
+
 /* out[q, heads*dim] = softmax (Q K^T * scale + bias) V, without a stored score matrix.
  * @q f32 [q, heads*dim]; @k, @v f32 or f16 [kv, kv_heads*dim]; pitches are honoured. */
 void op_attention (DescryRun *run, DescryTensor out, DescryTensor q, DescryTensor k, DescryTensor v, const DescryAttention *p);

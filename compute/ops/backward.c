@@ -309,7 +309,7 @@ op_attention_backward (DescryRun             *run,
                        const DescryAttention *p)
 {
   guint rows = descry_tensor_rows (q), keys = descry_tensor_rows (k);
-  float scale = p->scale != 0.0f ? p->scale : 1.0f / sqrtf ((float) p->head_dim);
+  float scale = descry_attention_scale (p);
   DescryTensor stats, bias = p->bias.buffer != NULL ? p->bias : q;
   guint has_bias = p->bias.buffer != NULL, per_head = has_bias && descry_tensor_rows (bias) != rows ? rows * bias.pitch : 0;
 

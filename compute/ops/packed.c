@@ -9,8 +9,6 @@
 
 #include "compute/ops/packed.h"
 
-#include <math.h>
-
 #include "compute/ops/elementwise.h"
 
 /* As in compute/kernels/packed.any.cl. */
@@ -146,12 +144,6 @@ check (DescryRun             *run,
   return FALSE;
 }
 
-static float
-scale_of (const DescryAttention *p)
-{
-  return p->scale != 0.0f ? p->scale : 1.0f / sqrtf ((float) p->head_dim);
-}
-
 /* Tiles of rows on a CPU; elsewhere, and for what is larger than a tile, rows by themselves. */
 static gboolean
 by_tiles (DescryRun             *run,
@@ -190,14 +182,14 @@ op_attention_packed (DescryRun             *run,
 
   if (by_tiles (run, plan, p))
     {
-      const DescryArg args[] = { TENSOR (q), TENSOR (k), TENSOR (v), DESCRY_T (plan->spans), DESCRY_T (plan->units), TENSOR (out), DESCRY_U (p->head_dim), DESCRY_FL (scale_of (p)) };
+      const DescryArg args[] = { TENSOR (q), TENSOR (k), TENSOR (v), DESCRY_T (plan->spans), DESCRY_T (plan->units), TENSOR (out), DESCRY_U (p->head_dim), DESCRY_FL (descry_attention_scale (p)) };
 
       launch (run, "packed_tile", plan->n_units, p->heads, args, G_N_ELEMENTS (args));
     }
   else
     {
       const DescryArg args[] = { TENSOR (q), TENSOR (k), TENSOR (v), DESCRY_T (plan->spans), DESCRY_T (plan->span_of), TENSOR (out), DESCRY_U (descry_tensor_rows (q)),
-                                 DESCRY_U (p->heads), DESCRY_U (p->head_dim), DESCRY_FL (scale_of (p)) };
+                                 DESCRY_U (p->heads), DESCRY_U (p->head_dim), DESCRY_FL (descry_attention_scale (p)) };
 
       launch (run, "packed_row", p->heads, descry_tensor_rows (q), args, G_N_ELEMENTS (args));
     }
@@ -227,7 +219,7 @@ op_attention_packed_backward (DescryRun             *run,
   if (by_tiles (run, plan, p))
     {
       const DescryArg args[] = { TENSOR (q), TENSOR (k), TENSOR (v), TENSOR (out), TENSOR (dout), DESCRY_T (plan->spans), DESCRY_T (plan->units), TENSOR (dq), TENSOR (dk),
-                                 TENSOR (dv), DESCRY_U (p->head_dim), DESCRY_FL (scale_of (p)) };
+                                 TENSOR (dv), DESCRY_U (p->head_dim), DESCRY_FL (descry_attention_scale (p)) };
 
       launch (run, "packed_tile_backward", plan->n_units, p->heads, args, G_N_ELEMENTS (args));
       return;
@@ -236,13 +228,13 @@ op_attention_packed_backward (DescryRun             *run,
   stats = descry_run_tensor2 (run, rows * p->heads, 3);
   {
     const DescryArg args[] = { TENSOR (q), TENSOR (k), TENSOR (v), TENSOR (out), TENSOR (dout), DESCRY_T (plan->spans), DESCRY_T (plan->span_of), TENSOR (dq), DESCRY_T (stats),
-                               DESCRY_U (rows), DESCRY_U (p->heads), DESCRY_U (p->head_dim), DESCRY_FL (scale_of (p)) };
+                               DESCRY_U (rows), DESCRY_U (p->heads), DESCRY_U (p->head_dim), DESCRY_FL (descry_attention_scale (p)) };
 
     launch (run, "packed_row_dq", p->heads, rows, args, G_N_ELEMENTS (args));
   }
   {
     const DescryArg args[] = { TENSOR (q), TENSOR (k), TENSOR (v), TENSOR (dout), DESCRY_T (plan->spans), DESCRY_T (plan->units), DESCRY_T (plan->unit_of), DESCRY_T (stats),
-                               TENSOR (dk), TENSOR (dv), DESCRY_U (keys), DESCRY_U (p->heads), DESCRY_U (p->head_dim), DESCRY_FL (scale_of (p)) };
+                               TENSOR (dk), TENSOR (dv), DESCRY_U (keys), DESCRY_U (p->heads), DESCRY_U (p->head_dim), DESCRY_FL (descry_attention_scale (p)) };
 
     launch (run, "packed_key_dkv", p->heads, keys, args, G_N_ELEMENTS (args));
   }
